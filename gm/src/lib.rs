@@ -1,0 +1,1 @@
+//! Tongsuo: TLCP and TLS, and the accelerated GM primitives.
