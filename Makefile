@@ -1,0 +1,48 @@
+# Two commands for a newcomer: `make run` and `make test`. The others are for those who work here.
+
+CARGO ?= cargo
+export CARGO_NET_RETRY = 5
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test bench fmt lint deny docs fuzz packages
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## build a release and start `alb quickstart`: a gateway to try, with nothing configured
+	scripts/install-packages build
+	$(CARGO) build --release --locked
+	target/release/alb quickstart
+
+build: ## build a release: target/release/alb
+	scripts/install-packages build
+	$(CARGO) build --release --locked
+
+test: packages ## install what the tests drive (nginx, curl, h2load, grpcio, …) and run them all
+	scripts/test
+
+packages:
+	scripts/install-packages build test
+	scripts/python-venv
+
+bench: ## compare with nginx and HAProxy on one pinned core and print the ratios
+	scripts/install-packages build test bench
+	$(CARGO) build --release --locked
+	benches/run
+
+fmt: ## format everything
+	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
+
+lint: ## rustfmt and clippy as CI runs them
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+deny: ## licences, sources and the ban on a second TLS stack
+	scripts/deny
+
+docs: ## build the API documentation; a broken link is an error
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+fuzz: ## run every fuzz target for a minute (FUZZ_SECONDS=60); see docs/testing.md
+	scripts/fuzz
