@@ -1,1 +1,19 @@
-//! SM2 certificates.
+//! SM2 certificates: keys, requests, certificate authorities, the TLCP pair, revocation lists, envelopes, inspection.
+//!
+//! The DER structures are written and read here; the arithmetic is Tongsuo's. Nothing here opens a
+//! socket, and nothing but the writers of [`issue`] touches the file system.
+
+pub mod algorithm;
+pub mod der;
+pub mod error;
+pub mod extension;
+pub mod issue;
+pub mod key;
+pub mod name;
+pub mod oid;
+pub mod pem;
+pub mod time;
+
+pub use algorithm::Algorithm;
+pub use error::{Error, Result};
+pub use key::Key;
