@@ -1,1 +1,35 @@
-//! The configuration language.
+//! The configuration language of `alb`: what an operator writes, its defaults, and everything that can be
+//! said about a file without opening a socket or a key.
+//!
+//! Owns the sections as written, the units, the diagnostics and the JSON schema. Must not know how a section is
+//! run: certificates, sockets and routes belong to the crates that use them, which report their own findings
+//! through [`Report`].
+
+mod config;
+mod daemon;
+mod diagnostic;
+mod http;
+mod identity;
+mod load;
+mod log;
+mod shorthand;
+mod site;
+mod spanned;
+mod tls;
+mod units;
+mod upstream;
+
+pub use config::{Config, Map};
+pub use daemon::{Acceleration, Daemon, Workers};
+pub use diagnostic::{Diagnostic, Report, Severity, Source};
+pub use http::{Http, Http2};
+pub use identity::{Identity, KeyFile, Pair};
+pub use load::{Loaded, check_str, load};
+pub use log::{AccessFormat, AccessLog, Level, Log, LogFormat, Rotate};
+pub use site::{Files, Forwarded, HeaderEdit, Return, Route, Site, TlsFact};
+pub use spanned::{Span, Spanned};
+pub use tls::{ClientAuth, ClientAuthMode, PreferGm, Protocol, Tls};
+pub use units::{Size, Time, UnitError};
+pub use upstream::{
+    Balance, PeerAddress, PeerEntry, Retry, RetryOn, Upstream, UpstreamProtocol, UpstreamTls,
+};

@@ -1,0 +1,128 @@
+//! `[[http]]`: an HTTP listener.
+
+use std::net::SocketAddr;
+
+use schemars::JsonSchema;
+use serde::de::{Deserializer, Error};
+use serde::{Deserialize, Serialize};
+
+use crate::units::{within, within_time};
+use crate::{Size, Spanned, Time, Tls};
+
+/// An HTTP listener: HTTP/1.1 and HTTP/2, plain or with TLCP and TLS.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Name that sites refer to; the first address serves as the name without it.
+    pub name: Option<Spanned<String>>,
+    /// Addresses to accept connections on, such as `"0.0.0.0:443"` and `"[::]:443"`. Required.
+    #[serde(deserialize_with = "listen_addresses")]
+    #[schemars(with = "Vec<String>")]
+    pub listen: Vec<Spanned<SocketAddr>>,
+    /// TLCP and TLS; the listener speaks plain HTTP without it.
+    pub tls: Option<Spanned<Tls>>,
+    /// Time for a request's head to arrive.
+    #[serde(deserialize_with = "within_time::<1, 3600, _>")]
+    pub header_timeout: Time,
+    /// Longest pause between two reads of a request body.
+    #[serde(deserialize_with = "within_time::<1, 86_400, _>")]
+    pub body_timeout: Time,
+    /// Longest pause between two writes of a response.
+    #[serde(deserialize_with = "within_time::<1, 86_400, _>")]
+    pub send_timeout: Time,
+    /// How long a connection without a request stays open.
+    #[serde(deserialize_with = "within_time::<1, 86_400, _>")]
+    pub idle_timeout: Time,
+    /// Requests after which a connection is closed.
+    #[serde(deserialize_with = "within::<1, 4_294_967_295, _, _>")]
+    #[schemars(range(min = 1))]
+    pub keepalive_requests: u32,
+    /// Largest head of a request, all header fields together; 1KiB to 1MiB.
+    pub max_header_size: Size,
+    /// Most header fields of a request, 1 to 1000.
+    #[serde(deserialize_with = "within::<1, 1000, _, _>")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_headers: u32,
+    /// Longest request line.
+    pub max_request_line: Size,
+    /// Largest request body; `0` is no limit.
+    pub max_body: Size,
+    /// HTTP/2 on this listener.
+    pub http2: Http2,
+    /// Most connections open at once on this listener, over all workers; no limit without it.
+    #[serde(deserialize_with = "within::<1, 1_073_741_816, _, _>")]
+    #[schemars(range(min = 1, max = 1_073_741_816))]
+    pub max_connections: Option<u64>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            name: None,
+            listen: Vec::new(),
+            tls: None,
+            header_timeout: Time::seconds(10),
+            body_timeout: Time::seconds(60),
+            send_timeout: Time::seconds(60),
+            idle_timeout: Time::seconds(75),
+            keepalive_requests: 10_000,
+            max_header_size: Size::kib(32),
+            max_headers: 100,
+            max_request_line: Size::kib(8),
+            max_body: Size::mib(1),
+            http2: Http2::default(),
+            max_connections: None,
+        }
+    }
+}
+
+impl Http {
+    /// The name that sites refer to: as written, or the first address.
+    pub fn name(&self) -> String {
+        match (&self.name, self.listen.first()) {
+            (Some(name), _) => name.to_string(),
+            (None, Some(address)) => address.to_string(),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+/// HTTP/2 on a listener.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http2 {
+    /// Requests a connection may have in flight, 1 to 65535.
+    #[serde(deserialize_with = "within::<1, 65_535, _, _>")]
+    #[schemars(range(min = 1, max = 65_535))]
+    pub max_streams: u32,
+}
+
+impl Default for Http2 {
+    fn default() -> Self {
+        Self { max_streams: 128 }
+    }
+}
+
+/// An address as a listener writes it; exists for the words of its error.
+struct ListenAddress(SocketAddr);
+
+impl<'de> Deserialize<'de> for ListenAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| {
+            D::Error::custom(format!(
+                "`{text}` is not an address and a port, such as `0.0.0.0:443` or `[::]:443`"
+            ))
+        })
+    }
+}
+
+fn listen_addresses<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Spanned<SocketAddr>>, D::Error> {
+    let written = Vec::<Spanned<ListenAddress>>::deserialize(deserializer)?;
+    Ok(written
+        .into_iter()
+        .map(|address| address.map(|listen| listen.0))
+        .collect())
+}
