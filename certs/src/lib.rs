@@ -4,6 +4,7 @@
 //! socket, and nothing but the writers of [`issue`] touches the file system.
 
 pub mod algorithm;
+pub mod certificate;
 pub mod der;
 pub mod error;
 pub mod extension;
@@ -12,8 +13,12 @@ pub mod key;
 pub mod name;
 pub mod oid;
 pub mod pem;
+pub mod public_key;
+mod signed;
 pub mod time;
 
 pub use algorithm::Algorithm;
+pub use certificate::Certificate;
 pub use error::{Error, Result};
 pub use key::Key;
+pub use public_key::PublicKey;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::der::{self, tag};
+use crate::der::{self, Element, Reader, tag};
 use crate::error::{Error, Result};
 use crate::oid::{self, Oid};
 
@@ -19,13 +19,18 @@ const KEYWORDS: &[(&str, Oid)] = &[
 ];
 
 /// A distinguished name, most general attribute first, as in `C=CN, O=Example, CN=portal.example.cn`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Name(Vec<(Oid, String)>);
+///
+/// A name that was read keeps its bytes: re-encoding could change a string type, and with it the name.
+#[derive(Debug, Clone)]
+pub struct Name {
+    der: Vec<u8>,
+    attributes: Vec<(Oid, String)>,
+}
 
 impl Name {
     /// A name of a common name only.
     pub fn common(common_name: impl Into<String>) -> Self {
-        Self(vec![(oid::COMMON_NAME, common_name.into())])
+        Self::new(vec![(oid::COMMON_NAME, common_name.into())])
     }
 
     /// Parses `C=CN, O=Example, CN=portal`. A text without `=` is a common name.
@@ -34,39 +39,106 @@ impl Name {
             return Ok(Self::common(text.trim()));
         }
         let attributes: Result<Vec<_>> = text.split(',').map(parse_attribute).collect();
-        Ok(Self(attributes?))
+        attributes.map(Self::new)
+    }
+
+    /// Reads an RDNSequence.
+    pub fn from_der(der: &[u8]) -> Result<Self> {
+        let mut sequence = Reader::whole_sequence(der, "a distinguished name")?;
+        let mut attributes = Vec::new();
+        while !sequence.is_empty() {
+            let mut relative = sequence.set()?;
+            while !relative.is_empty() {
+                let mut attribute = relative.sequence()?;
+                attributes.push((attribute.object_id()?, text_of(&attribute.any()?)));
+            }
+        }
+        Ok(Self {
+            der: der.to_vec(),
+            attributes,
+        })
     }
 
     /// The last common name.
     pub fn common_name(&self) -> Option<&str> {
-        self.0
+        self.attributes
             .iter()
             .rev()
             .find(|(oid, _)| *oid == oid::COMMON_NAME)
             .map(|(_, value)| value.as_str())
     }
 
+    /// Whether it has no attribute.
+    pub fn is_empty(&self) -> bool {
+        self.attributes.is_empty()
+    }
+
     /// The RDNSequence in DER.
     pub fn to_der(&self) -> Vec<u8> {
-        der::sequence(self.0.iter().map(|(oid, value)| {
+        self.der.clone()
+    }
+
+    fn new(attributes: Vec<(Oid, String)>) -> Self {
+        let relative = |(oid, value): &(Oid, String)| {
             der::set_of([der::sequence([
                 der::object_id(oid),
                 attribute_value(oid, value),
             ])])
-        }))
+        };
+        Self {
+            der: der::sequence(attributes.iter().map(relative)),
+            attributes,
+        }
     }
 }
 
+/// Names are the same if their attributes are, whatever string type they are written in (RFC 5280 §7.1).
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.attributes == other.attributes
+    }
+}
+
+impl Eq for Name {}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (oid, value)) in self.0.iter().enumerate() {
+        for (index, (oid, value)) in self.attributes.iter().enumerate() {
             let separator = if index == 0 { "" } else { ", " };
+            // A certificate comes from anybody: control characters could fool the terminal.
+            let value: String = value
+                .chars()
+                .map(|c| {
+                    if c.is_control() {
+                        char::REPLACEMENT_CHARACTER
+                    } else {
+                        c
+                    }
+                })
+                .collect();
             match oid.name() {
                 Some(name) => write!(f, "{separator}{name}={value}")?,
                 None => write!(f, "{separator}{oid}={value}")?,
             }
         }
         Ok(())
+    }
+}
+
+/// The text of an attribute, whatever its string type.
+fn text_of(value: &Element<'_>) -> String {
+    match value.tag {
+        tag::BMP_STRING => {
+            let units = value
+                .content
+                .chunks_exact(2)
+                .map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+            char::decode_utf16(units)
+                .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+                .collect()
+        }
+        tag::TELETEX_STRING => value.content.iter().map(|&byte| char::from(byte)).collect(),
+        _ => String::from_utf8_lossy(value.content).into_owned(),
     }
 }
 
@@ -122,6 +194,24 @@ mod tests {
         let name = Name::parse("C=CN, O=示例, CN=portal.example.cn").unwrap();
         assert_eq!(name.to_string(), "C=CN, O=示例, CN=portal.example.cn");
         assert_eq!(name.common_name(), Some("portal.example.cn"));
+    }
+
+    #[test]
+    fn a_name_that_was_read_keeps_its_bytes() {
+        let printable = der::element(tag::PRINTABLE_STRING, b"Root");
+        let der = der::sequence([der::set_of([der::sequence([
+            der::object_id(&oid::COMMON_NAME),
+            printable,
+        ])])]);
+        let name = Name::from_der(&der).unwrap();
+        assert_eq!(name.to_der(), der);
+        assert_eq!(name, Name::common("Root"));
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        let name = Name::from_der(&Name::common("a\x1b[31m").to_der()).unwrap();
+        assert_eq!(name.to_string(), "CN=a\u{fffd}[31m");
     }
 
     #[test]

@@ -49,6 +49,18 @@ pub fn decode_all(text: &str) -> Result<Vec<Block>> {
     Ok(blocks)
 }
 
+/// What a PEM text holds, for a message: "`PRIVATE KEY`, `CERTIFICATE`".
+pub fn describe(labels: &[String]) -> String {
+    match labels {
+        [] => "no block at all".to_owned(),
+        labels => labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}
+
 fn decode_body(label: &str, lines: &[&str]) -> Result<Vec<u8>> {
     if lines.iter().any(|line| line.contains(':')) {
         let found = format!(

@@ -1,13 +1,13 @@
 //! Lists of revoked certificates (RFC 5280 §5), signed with the authority's key.
 
 use super::Validity;
-use super::template::signed;
 use crate::der;
 use crate::error::{Error, Result};
 use crate::extension;
 use crate::key::Key;
 use crate::name::Name;
 use crate::pem;
+use crate::signed::Signed;
 use crate::time::{DAY, Time};
 
 /// A certificate's serial number: positive, at most 20 bytes (RFC 5280 §4.1.2.2).
@@ -187,7 +187,7 @@ impl Crl {
             extension::crl_number(plan.number),
         ];
         parts.push(der::explicit(0, der::sequence(extensions)));
-        signed(der::sequence(parts), key).map(Self)
+        Signed::make(der::sequence(parts), key).map(Self)
     }
 
     /// The DER encoding.

@@ -23,36 +23,8 @@ pub use crl::{Crl, CrlPlan, Reason, Revoked, Serial};
 pub use files::{Files, PairFiles, write_private, write_public};
 pub use leaf::{Leaf, Role, Validity};
 
-use crate::error::Result;
+pub use crate::certificate::Certificate;
 use crate::key::Key;
-use crate::pem;
-
-/// An encoded certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate(Vec<u8>);
-
-impl Certificate {
-    /// Takes DER as a certificate, unparsed.
-    pub fn from_der(der: Vec<u8>) -> Self {
-        Self(der)
-    }
-
-    /// The DER encoding.
-    pub fn der(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The PEM encoding.
-    pub fn to_pem(&self) -> String {
-        pem::encode("CERTIFICATE", &self.0)
-    }
-
-    /// The certificate as Tongsuo holds it.
-    pub fn to_x509(&self) -> Result<openssl::x509::X509> {
-        openssl::x509::X509::from_der(&self.0)
-            .map_err(crate::Error::crypto("read back the certificate"))
-    }
-}
 
 /// A certificate with its private key and the intermediates above it.
 #[derive(Debug, Clone)]

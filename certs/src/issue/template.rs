@@ -7,6 +7,7 @@ use crate::der::{self, Reader};
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::name::Name;
+use crate::signed::Signed;
 
 /// Everything a TBSCertificate needs beyond its issuer's signature.
 pub(super) struct Template<'a> {
@@ -35,18 +36,8 @@ impl Template<'_> {
             self.public_key_info.to_vec(),
             der::explicit(3, der::sequence(self.extensions.iter().cloned())),
         ]);
-        signed(to_sign, issuer_key).map(Certificate::from_der)
+        Certificate::from_der(&Signed::make(to_sign, issuer_key)?)
     }
-}
-
-/// `SEQUENCE { toBeSigned, algorithm, signature }`, the frame certificates, requests and lists share.
-pub(crate) fn signed(to_sign: Vec<u8>, key: &Key) -> Result<Vec<u8>> {
-    let signature = key.sign(&to_sign)?;
-    Ok(der::sequence([
-        to_sign,
-        key.algorithm().signature_identifier(),
-        der::bit_string(&signature),
-    ]))
 }
 
 /// The key identifier of RFC 5280 §4.2.1.2 method 1: SHA-1 of the public key bits. It names a key, it protects nothing.

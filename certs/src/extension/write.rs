@@ -1,35 +1,10 @@
-//! The certificate extensions this crate writes (RFC 5280 §4.2), each as a DER `Extension`.
+//! Writes extensions, each as a DER `Extension`.
 
 use std::net::IpAddr;
 
+use super::{AltName, KeyUsage};
 use crate::der::{self, tag};
 use crate::oid::{self, Oid};
-
-/// Key usage bits, bit 0 first (RFC 5280 §4.2.1.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyUsage(pub u16);
-
-impl KeyUsage {
-    /// digitalSignature and nonRepudiation: a TLCP signing certificate.
-    pub const SIGN: Self = Self(1 << 0 | 1 << 1);
-    /// keyEncipherment, dataEncipherment and keyAgreement: a TLCP encryption certificate.
-    pub const ENCRYPT: Self = Self(1 << 2 | 1 << 3 | 1 << 4);
-    /// digitalSignature and keyEncipherment: an ordinary TLS certificate.
-    pub const ORDINARY: Self = Self(1 << 0 | 1 << 2);
-    /// keyCertSign and cRLSign: a certificate authority.
-    pub const AUTHORITY: Self = Self(1 << 5 | 1 << 6);
-    /// digitalSignature alone.
-    pub const DIGITAL_SIGNATURE: Self = Self(1 << 0);
-}
-
-/// A subject alternative name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AltName {
-    /// A DNS name, possibly with a leading `*.`.
-    Dns(String),
-    /// An IP address.
-    Ip(IpAddr),
-}
 
 /// Key usage, critical.
 pub fn key_usage(usage: KeyUsage) -> Vec<u8> {
@@ -54,12 +29,13 @@ pub fn authority(path_length: Option<u8>) -> Vec<u8> {
     extension(&oid::BASIC_CONSTRAINTS, true, der::sequence(parts))
 }
 
-/// Subject alternative names.
+/// Subject alternative names; those of [`AltName::Other`] are left out.
 pub fn alt_names(names: &[AltName]) -> Vec<u8> {
-    let names = names.iter().map(|name| match name {
-        AltName::Dns(name) => der::element(tag::context(2), name.as_bytes()),
-        AltName::Ip(IpAddr::V4(address)) => der::element(tag::context(7), &address.octets()),
-        AltName::Ip(IpAddr::V6(address)) => der::element(tag::context(7), &address.octets()),
+    let names = names.iter().filter_map(|name| match name {
+        AltName::Other(_) => None,
+        AltName::Dns(name) => Some(der::element(tag::context(2), name.as_bytes())),
+        AltName::Ip(IpAddr::V4(address)) => Some(der::element(tag::context(7), &address.octets())),
+        AltName::Ip(IpAddr::V6(address)) => Some(der::element(tag::context(7), &address.octets())),
     });
     extension(&oid::SUBJECT_ALT_NAME, false, der::sequence(names))
 }
