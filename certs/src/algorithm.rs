@@ -14,9 +14,20 @@ pub enum Algorithm {
     Rsa2048,
     /// RSA of 3072 bits, signing with SHA-256.
     Rsa3072,
+    /// RSA of 4096 bits, signing with SHA-256.
+    Rsa4096,
 }
 
 impl Algorithm {
+    /// Every algorithm.
+    pub const ALL: [Self; 5] = [
+        Self::Sm2,
+        Self::P256,
+        Self::Rsa2048,
+        Self::Rsa3072,
+        Self::Rsa4096,
+    ];
+
     /// The name for people and for the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -24,6 +35,7 @@ impl Algorithm {
             Self::P256 => "p256",
             Self::Rsa2048 => "rsa2048",
             Self::Rsa3072 => "rsa3072",
+            Self::Rsa4096 => "rsa4096",
         }
     }
 
@@ -32,7 +44,7 @@ impl Algorithm {
         match self {
             Self::Sm2 => oid::SM2_WITH_SM3,
             Self::P256 => oid::ECDSA_WITH_SHA256,
-            Self::Rsa2048 | Self::Rsa3072 => oid::RSA_WITH_SHA256,
+            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => oid::RSA_WITH_SHA256,
         }
     }
 
@@ -41,7 +53,7 @@ impl Algorithm {
         let oid = der::object_id(&self.signature_oid());
         match self {
             Self::Sm2 | Self::P256 => der::sequence([oid]),
-            Self::Rsa2048 | Self::Rsa3072 => der::sequence([oid, der::null()]),
+            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => der::sequence([oid, der::null()]),
         }
     }
 }

@@ -4,19 +4,20 @@
 //! identity never depends on a library's default.
 
 use openssl::bn::{BigNum, BigNumContext};
-use openssl::ec::{EcGroup, EcKey};
+use openssl::ec::{EcGroup, EcKey, EcPoint};
 use openssl::hash::{Hasher, MessageDigest};
 use openssl::nid::Nid;
 use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Rsa;
 use openssl::sign::Signer;
-use openssl::symm::Cipher;
 use zeroize::Zeroizing;
 
 use crate::algorithm::Algorithm;
 use crate::error::{Error, Result};
 use crate::pem;
+use crate::pkcs8::{self, Dialect};
+use crate::public_key::PublicKey;
 
 /// The identity that every SM2 signature of a certificate, request or list is bound to (GM/T 0009 §10).
 pub const SM2_DEFAULT_ID: &[u8] = b"1234567812345678";
@@ -36,6 +37,7 @@ impl Key {
             Algorithm::P256 => generate_ec(Nid::X9_62_PRIME256V1),
             Algorithm::Rsa2048 => Rsa::generate(2048).and_then(PKey::from_rsa),
             Algorithm::Rsa3072 => Rsa::generate(3072).and_then(PKey::from_rsa),
+            Algorithm::Rsa4096 => Rsa::generate(4096).and_then(PKey::from_rsa),
         };
         Ok(Self {
             algorithm,
@@ -43,9 +45,18 @@ impl Key {
         })
     }
 
-    /// Takes over a key of Tongsuo's, if its algorithm is one of [`Algorithm`].
+    /// Takes over a key of Tongsuo's, if its algorithm is one of [`Algorithm`] and its halves belong together.
     pub fn from_pkey(pkey: PKey<Private>) -> Result<Self> {
         let algorithm = algorithm_of(&pkey)?;
+        if matches!(algorithm, Algorithm::Sm2 | Algorithm::P256) {
+            let checked = pkey.ec_key().and_then(|key| key.check_key());
+            checked.map_err(|_| {
+                Error::malformed(
+                    "a sound private key",
+                    "a number that does not belong to its public point",
+                )
+            })?;
+        }
         Ok(Self { algorithm, pkey })
     }
 
@@ -59,6 +70,39 @@ impl Key {
         &self.pkey
     }
 
+    /// The SM2 key of a secret number, big-endian, 32 bytes: d, from which the point d·G is computed.
+    pub fn from_sm2_secret(secret: &[u8; 32]) -> Result<Self> {
+        let build = || {
+            let group = EcGroup::from_curve_name(Nid::SM2)?;
+            let d = BigNum::from_slice(secret)?;
+            let mut point = EcPoint::new(&group)?;
+            let mut context = BigNumContext::new()?;
+            point.mul_generator2(&group, &d, &mut context)?;
+            PKey::from_ec_key(EcKey::from_private_components(&group, &d, &point)?)
+        };
+        Self::from_pkey(build().map_err(Error::crypto("rebuild the SM2 key"))?)
+    }
+
+    /// An SM2 key's secret number d, big-endian.
+    pub fn sm2_secret(&self) -> Result<Zeroizing<[u8; 32]>> {
+        let read = || {
+            self.pkey
+                .ec_key()?
+                .private_key()
+                .to_vec_padded(32)
+                .map(Zeroizing::new)
+        };
+        let bytes = read().map_err(Error::crypto("read the SM2 key"))?;
+        let mut secret = Zeroizing::new([0; 32]);
+        secret.copy_from_slice(&bytes);
+        Ok(secret)
+    }
+
+    /// The public half.
+    pub fn public_key(&self) -> Result<PublicKey> {
+        PublicKey::from_info(&self.public_key_info()?)
+    }
+
     /// The SubjectPublicKeyInfo in DER.
     pub fn public_key_info(&self) -> Result<Vec<u8>> {
         self.pkey
@@ -70,30 +114,31 @@ impl Key {
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         let signed = match self.algorithm {
             Algorithm::Sm2 => return sign_sm2(&self.pkey, message),
-            Algorithm::P256 | Algorithm::Rsa2048 | Algorithm::Rsa3072 => {
-                Signer::new(MessageDigest::sha256(), &self.pkey)
-                    .and_then(|mut signer| signer.sign_oneshot_to_vec(message))
-            }
+            _ => Signer::new(MessageDigest::sha256(), &self.pkey)
+                .and_then(|mut signer| signer.sign_oneshot_to_vec(message)),
         };
         signed.map_err(Error::crypto("sign"))
     }
 
-    /// PKCS#8 in PEM, unprotected: for files of mode 0600 only.
-    pub fn to_pem(&self) -> Result<Zeroizing<String>> {
-        let der = Zeroizing::new(
-            self.pkey
-                .private_key_to_pkcs8()
-                .map_err(Error::crypto("encode the private key"))?,
-        );
-        Ok(Zeroizing::new(pem::encode("PRIVATE KEY", &der)))
+    /// PKCS#8 PrivateKeyInfo, unprotected.
+    pub fn to_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>> {
+        self.pkey
+            .private_key_to_pkcs8()
+            .map(Zeroizing::new)
+            .map_err(Error::crypto("encode the private key"))
     }
 
-    /// PKCS#8 in PEM, encrypted with SM4-CBC under a password (PBES2).
-    pub fn to_encrypted_pem(&self, password: &[u8]) -> Result<String> {
-        let der = self
-            .pkey
-            .private_key_to_pkcs8_passphrase(Cipher::sm4_cbc(), password)
-            .map_err(Error::crypto("encrypt the private key"))?;
+    /// PKCS#8 in PEM, unprotected: for files of mode 0600 only.
+    pub fn to_pem(&self) -> Result<Zeroizing<String>> {
+        Ok(Zeroizing::new(pem::encode(
+            "PRIVATE KEY",
+            &self.to_pkcs8()?,
+        )))
+    }
+
+    /// PKCS#8 in PEM, encrypted with SM4-CBC under a password (PBES2, HMAC-SM3).
+    pub fn to_encrypted_pem(&self, password: &[u8], dialect: Dialect) -> Result<String> {
+        let der = pkcs8::encrypt(&self.to_pkcs8()?, password, dialect)?;
         Ok(pem::encode("ENCRYPTED PRIVATE KEY", &der))
     }
 }
@@ -169,9 +214,10 @@ fn algorithm_of(pkey: &PKeyRef<Private>) -> Result<Algorithm> {
         },
         (Id::RSA, 2048) => Ok(Algorithm::Rsa2048),
         (Id::RSA, 3072) => Ok(Algorithm::Rsa3072),
+        (Id::RSA, 4096) => Ok(Algorithm::Rsa4096),
         (Id::RSA, bits) => Err(Error::malformed(
             "a key this tool handles",
-            format!("RSA of {bits} bits; 2048 or 3072 are"),
+            format!("RSA of {bits} bits; 2048, 3072 and 4096 are"),
         )),
         _ => Err(Error::malformed(
             "a key this tool handles",
@@ -183,18 +229,16 @@ fn algorithm_of(pkey: &PKeyRef<Private>) -> Result<Algorithm> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use openssl::ec::EcPoint;
 
     /// The example key of GB/T 32918.5 A.2.
     fn example_key() -> PKey<Private> {
-        let group = EcGroup::from_curve_name(Nid::SM2).unwrap();
-        let hex = |digits| BigNum::from_hex_str(digits).unwrap();
-        let d = hex("3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81EF4DF7C5B8");
-        let mut point = EcPoint::new(&group).unwrap();
-        point
-            .mul_generator2(&group, &d, &mut BigNumContext::new().unwrap())
-            .unwrap();
-        PKey::from_ec_key(EcKey::from_private_components(&group, &d, &point).unwrap()).unwrap()
+        let d = BigNum::from_hex_str(
+            "3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81EF4DF7C5B8",
+        )
+        .unwrap();
+        Key::from_sm2_secret(&d.to_vec().try_into().unwrap())
+            .unwrap()
+            .pkey
     }
 
     fn to_hex(bytes: &[u8]) -> String {
@@ -226,9 +270,9 @@ mod tests {
     }
 
     #[test]
-    fn an_encrypted_key_opens_with_its_password_only() {
+    fn tongsuo_opens_an_encrypted_key_with_its_password_only() {
         let key = Key::generate(Algorithm::Sm2).unwrap();
-        let pem = key.to_encrypted_pem(b"secret").unwrap();
+        let pem = key.to_encrypted_pem(b"secret", Dialect::Tongsuo).unwrap();
         let open =
             |password: &[u8]| PKey::private_key_from_pem_passphrase(pem.as_bytes(), password);
         assert!(open(b"secret").unwrap().public_eq(key.pkey()));

@@ -10,10 +10,13 @@ pub mod error;
 pub mod extension;
 pub mod issue;
 pub mod key;
+pub mod key_file;
 pub mod name;
 pub mod oid;
 pub mod pem;
+pub mod pkcs8;
 pub mod public_key;
+pub mod request;
 mod signed;
 pub mod time;
 

@@ -108,7 +108,7 @@ impl Ca {
         let usage = match algorithm {
             Algorithm::Sm2 => KeyUsage::SIGN,
             Algorithm::P256 => KeyUsage::DIGITAL_SIGNATURE,
-            Algorithm::Rsa2048 | Algorithm::Rsa3072 => KeyUsage::ORDINARY,
+            Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => KeyUsage::ORDINARY,
         };
         self.issue_with(Key::generate(algorithm)?, leaf, usage)
     }
