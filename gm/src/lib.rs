@@ -1,1 +1,7 @@
 //! Tongsuo: TLCP and TLS, and the accelerated GM primitives.
+
+mod init;
+pub mod tls;
+
+use init::ready;
+pub use init::{Acceleration, init};

@@ -1,0 +1,71 @@
+//! The calls variant-ssl does not wrap. All `unsafe` of `tls` is here, each block with its reason.
+#![allow(unsafe_code)]
+
+use std::ffi::{c_int, c_long, c_void};
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use foreign_types::ForeignTypeRef;
+use openssl::error::ErrorStack;
+use openssl::ssl::{self, SslContextBuilder, SslStream};
+use openssl::x509::store::X509StoreBuilderRef;
+use openssl::x509::{X509CrlRef, X509Ref};
+use openssl_sys as sys;
+use tokio::io::ReadBuf;
+
+/// Larg of `SSL_CTRL_CHAIN_CERT` (ssl.h): take a reference of one's own (`SSL_CTX_add1_chain_cert`).
+const ADD1: c_long = 1;
+
+unsafe extern "C" {
+    fn SSL_CTX_set_timeout(ctx: *mut sys::SSL_CTX, seconds: c_long) -> c_long;
+    fn X509_STORE_add_crl(store: *mut sys::X509_STORE, crl: *mut sys::X509_CRL) -> c_int;
+}
+
+/// Sets how long a session may be resumed.
+pub(super) fn set_session_lifetime(context: &mut SslContextBuilder, lifetime: Duration) {
+    let seconds = c_long::try_from(lifetime.as_secs()).unwrap_or(c_long::MAX);
+    // SAFETY: the builder owns a live SSL_CTX that nobody else uses yet.
+    unsafe { SSL_CTX_set_timeout(context.as_ptr(), seconds) };
+}
+
+/// Adds a certificate to the chain of the certificate set last, where `add_extra_chain_cert` would share one chain
+/// between an SM2, an ECDSA and an RSA certificate.
+pub(super) fn add_chain_certificate(
+    context: &mut SslContextBuilder,
+    certificate: &X509Ref,
+) -> Result<(), ErrorStack> {
+    // SAFETY: both pointers are live; with ADD1 Tongsuo takes its own reference to the certificate.
+    let done = unsafe {
+        sys::SSL_CTX_ctrl(
+            context.as_ptr(),
+            sys::SSL_CTRL_CHAIN_CERT,
+            ADD1,
+            certificate.as_ptr().cast::<c_void>(),
+        )
+    };
+    checked(done > 0)
+}
+
+/// Adds a revocation list to a store.
+pub(super) fn add_crl(store: &mut X509StoreBuilderRef, crl: &X509CrlRef) -> Result<(), ErrorStack> {
+    // SAFETY: both pointers are live; the store takes its own reference to the list.
+    checked(unsafe { X509_STORE_add_crl(store.as_ptr(), crl.as_ptr()) } > 0)
+}
+
+/// Reads decrypted bytes straight into the caller's buffer, without zeroing it first.
+pub(super) fn read<S: Read + Write>(
+    stream: &mut SslStream<S>,
+    buf: &mut ReadBuf<'_>,
+) -> Result<usize, ssl::Error> {
+    // SAFETY: `ssl_read_uninit` de-initialises nothing and has written the `n` bytes it reports.
+    unsafe {
+        let n = stream.ssl_read_uninit(buf.unfilled_mut())?;
+        buf.assume_init(n);
+        buf.advance(n);
+        Ok(n)
+    }
+}
+
+fn checked(done: bool) -> Result<(), ErrorStack> {
+    if done { Ok(()) } else { Err(ErrorStack::get()) }
+}

@@ -1,0 +1,123 @@
+//! The encrypted stream, as tokio's readers and writers see it.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use openssl::ssl::{Error, ErrorCode, ShutdownState, SslStream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::ffi;
+use super::info::TlsInfo;
+use super::io::Bridge;
+
+/// A TLCP or TLS connection after its handshake.
+///
+/// A read returns at most one record, a write makes at most one. A peer that closes the transport without saying so
+/// (no close_notify) makes the read fail with `UnexpectedEof`, so a truncated body cannot pass for a whole one.
+pub struct TlsStream<S> {
+    ssl: SslStream<Bridge<S>>,
+    info: TlsInfo,
+}
+
+impl<S> TlsStream<S> {
+    pub(super) fn new(ssl: SslStream<Bridge<S>>, info: TlsInfo) -> Self {
+        TlsStream { ssl, info }
+    }
+
+    /// What was negotiated, and with whom.
+    pub fn info(&self) -> &TlsInfo {
+        &self.info
+    }
+
+    /// The stream underneath, for its addresses and options.
+    pub fn get_ref(&self) -> &S {
+        &self.ssl.get_ref().stream
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
+    /// Runs one library call, again if the library asks for it without having waited for the transport.
+    fn drive<T>(
+        &mut self,
+        cx: &Context<'_>,
+        mut call: impl FnMut(&mut SslStream<Bridge<S>>) -> Result<T, Error>,
+    ) -> Poll<Result<T, Error>> {
+        self.ssl.get_mut().set_waker(cx);
+        loop {
+            match call(&mut self.ssl) {
+                Ok(value) => return Poll::Ready(Ok(value)),
+                Err(e) if !wants_more(&e) => return Poll::Ready(Err(e)),
+                Err(e) if e.io_error().is_some() => return Poll::Pending,
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        match ready!(this.drive(cx, |ssl| ffi::read(ssl, buf))) {
+            Ok(_) => Poll::Ready(Ok(())),
+            Err(e) if e.code() == ErrorCode::ZERO_RETURN && !this.ssl.get_ref().ended => {
+                Poll::Ready(Ok(()))
+            }
+            Err(e) if e.code() == ErrorCode::ZERO_RETURN => {
+                Poll::Ready(Err(ErrorKind::UnexpectedEof.into()))
+            }
+            Err(e) => Poll::Ready(Err(into_io(e))),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut()
+            .drive(cx, |ssl| ssl.ssl_write(buf))
+            .map_err(into_io)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().ssl.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        // A second SSL_shutdown would wait for the peer's close_notify.
+        if !this.ssl.get_shutdown().contains(ShutdownState::SENT) {
+            match ready!(this.drive(cx, SslStream::shutdown)) {
+                Ok(_) => {}
+                Err(e) if e.code() == ErrorCode::ZERO_RETURN => {}
+                Err(e) => return Poll::Ready(Err(into_io(e))),
+            }
+        }
+        Pin::new(&mut this.ssl.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+impl<S> fmt::Debug for TlsStream<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsStream")
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The library waits for the transport, or wants to be called again.
+pub(super) fn wants_more(error: &Error) -> bool {
+    matches!(error.code(), ErrorCode::WANT_READ | ErrorCode::WANT_WRITE)
+}
+
+fn into_io(error: Error) -> io::Error {
+    error.into_io_error().unwrap_or_else(io::Error::other)
+}

@@ -1,0 +1,76 @@
+//! Whom to believe: certificate authorities and their revocation lists.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use openssl::error::ErrorStack;
+use openssl::x509::store::{X509Store, X509StoreBuilder};
+use openssl::x509::verify::X509VerifyFlags;
+use openssl::x509::{X509, X509Crl};
+
+use super::PolicyError;
+use super::ffi;
+use super::pem;
+
+/// A set of authorities, with the revocation lists that go with them.
+#[derive(Clone, Default)]
+pub struct Trust {
+    authorities: Vec<X509>,
+    revoked: Arc<Vec<X509Crl>>,
+}
+
+impl Trust {
+    /// Reads PEM files of CA certificates and of revocation lists; a file may hold several.
+    pub fn load(authorities: &[PathBuf], revoked: &[PathBuf]) -> Result<Trust, PolicyError> {
+        let (mut trusted, mut lists) = (Vec::new(), Vec::new());
+        for path in authorities {
+            let text = pem::read(path).map_err(|e| PolicyError::unreadable(path, &e))?;
+            let found = pem::certificates(&text)
+                .ok()
+                .filter(|found| !found.is_empty());
+            trusted.extend(found.ok_or_else(|| PolicyError::not_a(path, "CA certificate", &text))?);
+        }
+        for path in revoked {
+            let text = pem::read(path).map_err(|e| PolicyError::unreadable(path, &e))?;
+            let found = pem::revocation_lists(&text)
+                .ok()
+                .filter(|found| !found.is_empty());
+            lists.extend(found.ok_or_else(|| PolicyError::not_a(path, "revocation list", &text))?);
+        }
+        Ok(Trust::new(trusted, lists))
+    }
+
+    /// Made of certificates and lists at hand.
+    pub fn new(authorities: Vec<X509>, revoked: Vec<X509Crl>) -> Trust {
+        Trust {
+            authorities,
+            revoked: Arc::new(revoked),
+        }
+    }
+
+    /// The authorities.
+    pub fn authorities(&self) -> &[X509] {
+        &self.authorities
+    }
+
+    /// No authority at all.
+    pub fn is_empty(&self) -> bool {
+        self.authorities.is_empty()
+    }
+
+    /// The store Tongsuo verifies with. With revocation lists, every certificate of a chain is looked up
+    /// (GM/T 0026-2014: at every handshake); see `verify` for authorities without a list.
+    pub(super) fn store(&self) -> Result<X509Store, ErrorStack> {
+        let mut store = X509StoreBuilder::new()?;
+        for authority in &self.authorities {
+            store.add_cert(authority.clone())?;
+        }
+        for list in self.revoked.iter() {
+            ffi::add_crl(&mut store, list)?;
+        }
+        if !self.revoked.is_empty() {
+            store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL)?;
+        }
+        Ok(store.build())
+    }
+}
