@@ -1,0 +1,13 @@
+//! Servers to put behind `alb`: real ones, and small ones that say exactly what they saw.
+
+pub mod echo;
+pub mod grpc;
+pub mod nginx;
+pub mod script;
+pub mod websocket;
+
+pub use echo::Echo;
+pub use grpc::GrpcServer;
+pub use nginx::Nginx;
+pub use script::Script;
+pub use websocket::websocket_echo;

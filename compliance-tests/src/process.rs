@@ -1,0 +1,193 @@
+//! A program under test: its output line by line, its signals, its end.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
+use tokio::sync::{Notify, watch};
+
+use crate::stopwatch::within;
+
+/// A running program. Dropping it kills it; when the test is failing, its output is printed then.
+#[derive(Debug)]
+pub struct Process {
+    name: &'static str,
+    pid: Pid,
+    output: Lines,
+    ended: watch::Receiver<Option<ExitStatus>>,
+}
+
+impl Process {
+    /// Starts `command` and collects its standard output and standard error in one [`Lines`].
+    pub fn start(name: &'static str, command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let output = Lines::default();
+        output.collect_from(child.stdout.take().expect("piped"));
+        output.collect_from(child.stderr.take().expect("piped"));
+        let pid = Pid::from_raw(child.id().cast_signed());
+        let (tell, ended) = watch::channel(None);
+        let heard = output.clone();
+        thread::spawn(move || {
+            let status = child.wait().expect("a child that can be waited for");
+            tell.send_replace(Some(status));
+            heard.wake();
+        });
+        Self {
+            name,
+            pid,
+            output,
+            ended,
+        }
+    }
+
+    /// What it has printed.
+    pub fn output(&self) -> &Lines {
+        &self.output
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Sends it a signal; nothing happens when it has ended.
+    pub fn signal(&self, signal: Signal) {
+        if self.ended.borrow().is_none() {
+            // It may end in this moment: then there is nobody to tell.
+            let _ = signal::kill(self.pid, signal);
+        }
+    }
+
+    /// Waits for it to print a line that contains `pattern`; fails when it ends without.
+    pub async fn wait_for(&self, pattern: &str) -> String {
+        let mut ended = self.ended.clone();
+        let what = format!(
+            "{} to print {pattern:?}; it printed:\n{}",
+            self.name,
+            self.output.text()
+        );
+        tokio::select! {
+            biased;
+            line = within(&what, self.output.wait_for(0, pattern)) => line,
+            status = ended.wait_for(Option::is_some) => {
+                let status = *status.expect("the waiting thread lives");
+                self.output.find(0, pattern).unwrap_or_else(|| {
+                    panic!("{} ended ({status:?}) and never printed {pattern:?}:\n{}", self.name, self.output.text())
+                })
+            }
+        }
+    }
+
+    /// Waits for its end.
+    pub async fn wait(&self) -> ExitStatus {
+        let mut ended = self.ended.clone();
+        let status = within(
+            &format!("{} to end", self.name),
+            ended.wait_for(Option::is_some),
+        )
+        .await;
+        status
+            .expect("the waiting thread lives")
+            .expect("it was just seen")
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&self) -> bool {
+        self.ended.borrow().is_none()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGKILL);
+        if thread::panicking() {
+            eprintln!(
+                "---- {} ({}) printed:\n{}",
+                self.name,
+                self.pid,
+                self.output.text()
+            );
+        }
+    }
+}
+
+/// Lines that arrive from somewhere else: a pipe, a socket.
+#[derive(Debug, Clone, Default)]
+pub struct Lines {
+    inner: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    lines: Mutex<Vec<String>>,
+    arrived: Notify,
+}
+
+impl Lines {
+    /// Adds a line and wakes who waits for it.
+    pub fn push(&self, line: String) {
+        self.lines().push(line);
+        self.wake();
+    }
+
+    /// How many lines there are: a mark to look only at later ones.
+    pub fn mark(&self) -> usize {
+        self.lines().len()
+    }
+
+    /// Everything in one text.
+    pub fn text(&self) -> String {
+        self.lines().join("\n")
+    }
+
+    /// The first line at or after `mark` that contains `pattern`.
+    pub fn find(&self, mark: usize, pattern: &str) -> Option<String> {
+        self.lines()
+            .iter()
+            .skip(mark)
+            .find(|line| line.contains(pattern))
+            .cloned()
+    }
+
+    /// Waits, without a deadline, for a line at or after `mark` that contains `pattern`.
+    pub async fn wait_for(&self, mark: usize, pattern: &str) -> String {
+        loop {
+            let arrived = self.inner.arrived.notified();
+            tokio::pin!(arrived);
+            arrived.as_mut().enable();
+            if let Some(line) = self.find(mark, pattern) {
+                return line;
+            }
+            arrived.await;
+        }
+    }
+
+    fn collect_from(&self, source: impl Read + Send + 'static) {
+        let lines = self.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(source).split(b'\n') {
+                let Ok(line) = line else { return };
+                lines.push(String::from_utf8_lossy(&line).into_owned());
+            }
+        });
+    }
+
+    fn wake(&self) {
+        self.inner.arrived.notify_waiters();
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Vec<String>> {
+        self.inner
+            .lines
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
