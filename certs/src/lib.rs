@@ -1,13 +1,16 @@
 //! SM2 certificates: keys, requests, certificate authorities, the TLCP pair, revocation lists, envelopes, inspection.
 //!
 //! The DER structures are written and read here; the arithmetic is Tongsuo's. Nothing here opens a
-//! socket, and nothing but the writers of [`issue`] touches the file system.
+//! socket, and nothing but [`files`] and the [`authority`] on top of it touch the file system.
 
 pub mod algorithm;
+pub mod authority;
 pub mod certificate;
+pub mod crl;
 pub mod der;
 pub mod error;
 pub mod extension;
+pub mod files;
 pub mod issue;
 pub mod key;
 pub mod key_file;

@@ -3,10 +3,11 @@
 use super::template::{Template, key_id};
 use super::{Certificate, Crl, CrlPlan, Issued, Leaf, Pair, Revoked, Serial, Validity};
 use crate::algorithm::Algorithm;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::extension::{self, KeyUsage};
 use crate::key::Key;
 use crate::name::Name;
+use crate::public_key::PublicKey;
 
 /// An authority: its certificate, its key, and the intermediates above it.
 #[derive(Debug, Clone)]
@@ -88,6 +89,39 @@ impl Ca {
         })
     }
 
+    /// An authority that exists: its key, its certificate, and the intermediates from itself upwards (empty for a root).
+    pub fn existing(key: Key, certificate: Certificate, chain: Vec<Certificate>) -> Result<Self> {
+        if key.public_key()? != certificate.public_key {
+            return Err(Error::Refused(format!(
+                "the key does not belong to the certificate of `{}`",
+                certificate.subject
+            )));
+        }
+        if !certificate.is_authority() {
+            return Err(Error::Refused(format!(
+                "the certificate of `{}` is not that of an authority (no CA:TRUE)",
+                certificate.subject
+            )));
+        }
+        let name = certificate.subject.clone();
+        let key_id = match &certificate.extensions.subject_key_id {
+            Some(id) => id.clone(),
+            None => key_id(certificate.public_key.info())?,
+        };
+        Ok(Self {
+            name,
+            certificate,
+            key,
+            key_id,
+            chain,
+        })
+    }
+
+    /// The intermediates from this authority upwards, without the root; empty for a root.
+    pub fn chain(&self) -> &[Certificate] {
+        &self.chain
+    }
+
     /// The authority's own certificate: what peers trust.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
@@ -105,12 +139,23 @@ impl Ca {
 
     /// A single certificate with a new key: digitalSignature for SM2, digitalSignature and keyEncipherment otherwise.
     pub fn issue(&self, algorithm: Algorithm, leaf: &Leaf) -> Result<Issued> {
-        let usage = match algorithm {
-            Algorithm::Sm2 => KeyUsage::SIGN,
-            Algorithm::P256 => KeyUsage::DIGITAL_SIGNATURE,
-            Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => KeyUsage::ORDINARY,
-        };
-        self.issue_with(Key::generate(algorithm)?, leaf, usage)
+        let key = Key::generate(algorithm)?;
+        let usage = Self::usage_for(&key.public_key()?);
+        self.issue_with(key, leaf, usage)
+    }
+
+    /// The encryption half of a pair alone, with a new key: the signing key is somebody else's.
+    pub fn issue_encryption(&self, leaf: &Leaf) -> Result<Issued> {
+        self.issue_with(Key::generate(Algorithm::Sm2)?, leaf, KeyUsage::ENCRYPT)
+    }
+
+    /// The key usage of a single certificate for such a key.
+    pub fn usage_for(key: &PublicKey) -> KeyUsage {
+        match key.pkey().id() {
+            openssl::pkey::Id::RSA => KeyUsage::ORDINARY,
+            _ if key.is_sm2() => KeyUsage::SIGN,
+            _ => KeyUsage::DIGITAL_SIGNATURE,
+        }
     }
 
     /// A TLCP pair with new SM2 keys: same subject and names, usage split between the halves.

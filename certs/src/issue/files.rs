@@ -1,12 +1,10 @@
 //! Puts keys and certificates into files: whole or not at all, keys readable by their owner only.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{Issued, Pair};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::files::{write_private, write_public};
 
 /// Where a certificate and its key went.
 #[derive(Debug, Clone)]
@@ -47,47 +45,4 @@ impl Pair {
             encrypt: self.encrypt.write(directory, &format!("{name}-enc"))?,
         })
     }
-}
-
-/// Writes a file of mode 0600 through a temporary neighbour, so that it is never seen half-written.
-pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
-    write_whole(path, content, 0o600)
-}
-
-/// Writes a file of mode 0644 through a temporary neighbour, so that it is never seen half-written.
-pub fn write_public(path: &Path, content: &[u8]) -> Result<()> {
-    write_whole(path, content, 0o644)
-}
-
-fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let result =
-        write_synced(&temporary, content, mode).and_then(|()| fs::rename(&temporary, path));
-    if result.is_err() {
-        // The first error is the one to tell; what is left behind is only a temporary file.
-        let _ = fs::remove_file(&temporary);
-    }
-    result.map_err(Error::io("write", path))?;
-    sync_parent(path).map_err(Error::io("write", path))
-}
-
-fn write_synced(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-/// A rename is durable only once its directory is.
-fn sync_parent(path: &Path) -> std::io::Result<()> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    fs::File::open(parent)?.sync_all()
 }

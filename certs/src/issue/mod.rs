@@ -13,15 +13,16 @@
 //! ```
 
 mod ca;
-mod crl;
 mod files;
 mod leaf;
+mod serial;
 mod template;
 
+pub use crate::crl::{Crl, CrlPlan, Reason, Revoked};
 pub use ca::Ca;
-pub use crl::{Crl, CrlPlan, Reason, Revoked, Serial};
-pub use files::{Files, PairFiles, write_private, write_public};
+pub use files::{Files, PairFiles};
 pub use leaf::{Leaf, Role, Validity};
+pub use serial::Serial;
 
 pub use crate::certificate::Certificate;
 use crate::key::Key;
