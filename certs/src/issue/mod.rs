@@ -19,6 +19,7 @@ mod serial;
 mod template;
 
 pub use crate::crl::{Crl, CrlPlan, Reason, Revoked};
+pub use crate::files::{write_private, write_public};
 pub use ca::Ca;
 pub use files::{Files, PairFiles};
 pub use leaf::{Leaf, Role, Validity};
