@@ -14,5 +14,5 @@ pub mod stopwatch;
 pub mod tools;
 
 pub use alb::Alb;
-pub use client::{Answer, Client, Speak};
+pub use client::{Answer, Client, Offer, Speak};
 pub use pki::Pki;

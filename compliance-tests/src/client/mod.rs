@@ -2,5 +2,7 @@
 
 pub mod http;
 pub mod raw;
+pub mod tls;
 
 pub use self::http::{Answer, Client, Speak};
+pub use self::tls::Offer;
