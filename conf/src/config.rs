@@ -29,31 +29,52 @@ pub struct Config {
     pub upstream: Map<Upstream>,
 }
 
+/// What is done with a path of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileUse {
+    /// A file that is read.
+    Read,
+    /// A directory that is read.
+    Directory,
+    /// A file that is written, in a directory that exists.
+    Write,
+    /// A file whose directory may be made by who starts the daemon.
+    AtStart,
+}
+
 impl Config {
     /// Every path of the configuration.
-    pub(crate) fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
-        let mut paths: Vec<&mut Spanned<PathBuf>> = Vec::new();
-        paths.extend(&mut self.daemon.pid_file);
-        paths.extend(&mut self.log.file);
-        paths.extend(self.log.access.as_mut().map(|access| &mut access.file));
-        for identity in self.identity.values_mut() {
-            paths.extend(identity.paths_mut());
-        }
-        for tls in self.http.iter_mut().filter_map(|http| http.tls.as_mut()) {
-            let client_auth = &mut tls.client_auth;
-            paths.extend(client_auth.ca.iter_mut().chain(&mut client_auth.crl));
-        }
-        for route in self.site.iter_mut().flat_map(|site| &mut site.route) {
-            paths.extend(route.files.as_mut().map(|files| &mut files.root));
-        }
-        for tls in self
+    pub(crate) fn paths_mut(&mut self) -> Vec<(FileUse, &mut Spanned<PathBuf>)> {
+        let access_log = self.log.access.as_mut().map(|access| &mut access.file);
+        let identities = self.identity.values_mut().flat_map(Identity::paths_mut);
+        let listeners = self.http.iter_mut().filter_map(|http| http.tls.as_mut());
+        let listeners = listeners.flat_map(|tls| tls.client_auth.paths_mut());
+        let routes = self.site.iter_mut().flat_map(|site| &mut site.route);
+        let roots = routes
+            .filter_map(|route| route.files.as_mut())
+            .map(|files| &mut files.root);
+        let upstreams = self
             .upstream
             .values_mut()
-            .filter_map(|upstream| upstream.tls.as_mut())
-        {
-            let tls = &mut **tls;
-            paths.extend(tls.ca.iter_mut().chain(&mut tls.crl));
-        }
-        paths.into_iter().map(|path| &mut **path).collect()
+            .filter_map(|upstream| upstream.tls.as_mut());
+        let upstreams = upstreams.flat_map(|tls| tls.paths_mut());
+
+        let read = identities
+            .chain(listeners)
+            .chain(upstreams)
+            .map(|path| (FileUse::Read, path));
+        let written = self
+            .log
+            .file
+            .iter_mut()
+            .chain(access_log)
+            .map(|path| (FileUse::Write, path));
+        let roots = roots.map(|path| (FileUse::Directory, path));
+        let at_start = self
+            .daemon
+            .pid_file
+            .iter_mut()
+            .map(|path| (FileUse::AtStart, path));
+        read.chain(written).chain(roots).chain(at_start).collect()
     }
 }

@@ -76,7 +76,7 @@ impl Visitor<'_> for WorkersVisitor {
     type Value = Workers;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"auto\" or a number from 1 to {MAX_WORKERS}")
+        write!(f, "`\"auto\"` or a number from 1 to {MAX_WORKERS}")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Workers, E> {

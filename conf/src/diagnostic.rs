@@ -1,20 +1,8 @@
-//! What is wrong with a file, and where: collected by every stage, printed once.
-
-use std::io::{self, Write};
-use std::path::PathBuf;
+//! One finding about a configuration: what is wrong, where, and what to do.
 
 use serde::Serialize;
 
 use crate::Span;
-
-/// The text of a configuration file, kept for its diagnostics.
-#[derive(Clone, Debug, Default)]
-pub struct Source {
-    /// The file, as the user named it.
-    pub path: PathBuf,
-    /// Its text.
-    pub text: String,
-}
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -27,7 +15,7 @@ pub enum Severity {
 }
 
 /// One finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
@@ -37,6 +25,8 @@ pub struct Diagnostic {
     pub span: Option<Span>,
     /// What to write under the text.
     pub label: Option<String>,
+    /// Another place that the finding is about, such as the first of two equal names, and what to write under it.
+    pub related: Option<(Span, String)>,
     /// What to do.
     pub help: Option<String>,
 }
@@ -49,6 +39,7 @@ impl Diagnostic {
             message: message.into(),
             span: Some(span),
             label: None,
+            related: None,
             help: None,
         }
     }
@@ -61,10 +52,26 @@ impl Diagnostic {
         }
     }
 
+    /// An error of the file as a whole.
+    pub fn of_file(message: impl Into<String>) -> Self {
+        Self {
+            span: None,
+            ..Self::error(0..0, message)
+        }
+    }
+
     /// The same finding with a word under the text.
     pub fn label(self, label: impl Into<String>) -> Self {
         Self {
             label: Some(label.into()),
+            ..self
+        }
+    }
+
+    /// The same finding with another place it is about.
+    pub fn related(self, span: Span, label: impl Into<String>) -> Self {
+        Self {
+            related: Some((span, label.into())),
             ..self
         }
     }
@@ -76,53 +83,12 @@ impl Diagnostic {
             ..self
         }
     }
-}
 
-/// All findings about a file.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    source: Source,
-    diagnostics: Vec<Diagnostic>,
-}
-
-impl Report {
-    /// Nothing found yet.
-    pub fn new(source: Source) -> Self {
+    /// The same finding with advice, if there is any.
+    pub fn help_if(self, help: Option<String>) -> Self {
         Self {
-            source,
-            diagnostics: Vec::new(),
+            help: help.or(self.help),
+            ..self
         }
-    }
-
-    /// Adds a finding.
-    pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
-    }
-
-    /// Whether any finding is an error.
-    pub fn has_errors(&self) -> bool {
-        self.diagnostics
-            .iter()
-            .any(|d| d.severity == Severity::Error)
-    }
-
-    /// The findings.
-    pub fn diagnostics(&self) -> &[Diagnostic] {
-        &self.diagnostics
-    }
-
-    /// Writes every finding, with colours if `color`.
-    pub fn render(&self, out: &mut dyn Write, color: bool) -> io::Result<()> {
-        let _ = (color, &self.source);
-        for diagnostic in &self.diagnostics {
-            writeln!(out, "{:?}: {}", diagnostic.severity, diagnostic.message)?;
-        }
-        Ok(())
-    }
-}
-
-impl Extend<Diagnostic> for Report {
-    fn extend<I: IntoIterator<Item = Diagnostic>>(&mut self, diagnostics: I) {
-        self.diagnostics.extend(diagnostics);
     }
 }

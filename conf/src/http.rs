@@ -6,18 +6,19 @@ use schemars::JsonSchema;
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
-use crate::units::{within, within_time};
+use crate::units::{within, within_size, within_time};
 use crate::{Size, Spanned, Time, Tls};
 
 /// An HTTP listener: HTTP/1.1 and HTTP/2, plain or with TLCP and TLS.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["listen"]))]
 pub struct Http {
     /// Name that sites refer to; the first address serves as the name without it.
     pub name: Option<Spanned<String>>,
-    /// Addresses to accept connections on, such as `"0.0.0.0:443"` and `"[::]:443"`. Required.
+    /// Addresses to accept connections on, such as `"0.0.0.0:443"` and `"[::]:443"`. An IPv6 address accepts IPv6 only.
     #[serde(deserialize_with = "listen_addresses")]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<String>", length(min = 1))]
     pub listen: Vec<Spanned<SocketAddr>>,
     /// TLCP and TLS; the listener speaks plain HTTP without it.
     pub tls: Option<Spanned<Tls>>,
@@ -37,13 +38,15 @@ pub struct Http {
     #[serde(deserialize_with = "within::<1, 4_294_967_295, _, _>")]
     #[schemars(range(min = 1))]
     pub keepalive_requests: u32,
-    /// Largest head of a request, all header fields together; 1KiB to 1MiB.
+    /// Largest head of a request, all header fields together, `8KiB` to `1MiB`.
+    #[serde(deserialize_with = "within_size::<8_192, 1_048_576, _>")]
     pub max_header_size: Size,
     /// Most header fields of a request, 1 to 1000.
     #[serde(deserialize_with = "within::<1, 1000, _, _>")]
     #[schemars(range(min = 1, max = 1000))]
     pub max_headers: u32,
-    /// Longest request line.
+    /// Longest request line, `1KiB` to `1MiB` and at most `max_header_size`.
+    #[serde(deserialize_with = "within_size::<1_024, 1_048_576, _>")]
     pub max_request_line: Size,
     /// Largest request body; `0` is no limit.
     pub max_body: Size,

@@ -25,6 +25,11 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Whether it is an SM2 pair; an ordinary certificate otherwise.
+    pub fn is_pair(&self) -> bool {
+        self.sign.is_some() || self.encrypt.is_some()
+    }
+
     /// Every path of the identity.
     pub(crate) fn paths_mut(&mut self) -> impl Iterator<Item = &mut Spanned<PathBuf>> {
         let pairs = self.sign.iter_mut().chain(&mut self.encrypt);

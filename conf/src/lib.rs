@@ -5,6 +5,7 @@
 //! run: certificates, sockets and routes belong to the crates that use them, which report their own findings
 //! through [`Report`].
 
+mod check;
 mod config;
 mod daemon;
 mod diagnostic;
@@ -12,20 +13,28 @@ mod http;
 mod identity;
 mod load;
 mod log;
+mod print;
+mod read;
+mod report;
+mod schema;
 mod shorthand;
 mod site;
 mod spanned;
+mod suggest;
 mod tls;
 mod units;
 mod upstream;
 
 pub use config::{Config, Map};
 pub use daemon::{Acceleration, Daemon, Workers};
-pub use diagnostic::{Diagnostic, Report, Severity, Source};
+pub use diagnostic::{Diagnostic, Severity};
 pub use http::{Http, Http2};
 pub use identity::{Identity, KeyFile, Pair};
 pub use load::{Loaded, check_str, load};
 pub use log::{AccessFormat, AccessLog, Level, Log, LogFormat, Rotate};
+pub use print::print;
+pub use report::{Report, Source};
+pub use schema::schema;
 pub use site::{Files, Forwarded, HeaderEdit, Return, Route, Site, TlsFact};
 pub use spanned::{Span, Spanned};
 pub use tls::{ClientAuth, ClientAuthMode, PreferGm, Protocol, Tls};

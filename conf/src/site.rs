@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::{Deserializer, Error};
+use serde::de::{Deserializer, Error, Unexpected};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::shorthand::Shorthand;
@@ -13,12 +13,14 @@ use crate::{Map, Size, Spanned};
 /// A virtual host: the requests for some hosts on some listeners.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["route"]))]
 pub struct Site {
     /// Hosts served: exact (`app.example.cn`), `*.example.cn` or `www.example.*`; empty: every host.
     pub hosts: Vec<Spanned<String>>,
     /// Names of the listeners; empty: every HTTP listener.
     pub on: Vec<Spanned<String>>,
     /// Where the requests go, by path: exact first, then the longest prefix, unless a regex matches.
+    #[schemars(length(min = 1))]
     pub route: Vec<Spanned<Route>>,
 }
 
@@ -40,12 +42,15 @@ pub struct Route {
     #[serde(rename = "return")]
     pub reply: Option<Spanned<Return>>,
     /// Changes to the request's header fields before it is forwarded.
+    #[serde(skip_serializing_if = "HeaderEdit::is_empty")]
     pub request_headers: HeaderEdit,
     /// Changes to the response's header fields.
+    #[serde(skip_serializing_if = "HeaderEdit::is_empty")]
     pub response_headers: HeaderEdit,
     /// Header fields that tell the upstream who the client is. A client's own copies are always removed.
     pub forwarded: Vec<Forwarded>,
     /// Header fields with facts about the client's connection, `{ X-Client-Subject = "client_subject" }`. A client's own copies are always removed.
+    #[serde(skip_serializing_if = "Map::is_empty")]
     pub tls_headers: Map<TlsFact>,
     /// Largest request body; the listener's without it, `0` is no limit.
     pub max_body: Option<Size>,
@@ -142,9 +147,10 @@ impl<'de> Deserialize<'de> for Return {
                     body: None,
                     content_type: None,
                 }),
-                _ => Err(D::Error::custom(format!(
-                    "`{number}` is out of range: expected 200 to 599"
-                ))),
+                _ => Err(D::Error::invalid_value(
+                    Unexpected::Signed(number),
+                    &"a status from 200 to 599",
+                )),
             },
             Shorthand::Table(ReturnTable {
                 status,
@@ -158,7 +164,7 @@ impl<'de> Deserialize<'de> for Return {
                 content_type,
             }),
             Shorthand::Text(text) => Err(D::Error::invalid_type(
-                serde::de::Unexpected::Str(&text),
+                Unexpected::Str(&text),
                 &"a status or `{ status, location, body }`",
             )),
         }
@@ -207,6 +213,13 @@ pub struct HeaderEdit {
     pub set: Map<Spanned<String>>,
     /// Fields that are removed.
     pub remove: Vec<Spanned<String>>,
+}
+
+impl HeaderEdit {
+    /// Whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.remove.is_empty()
+    }
 }
 
 /// Header fields that tell the upstream who the client is.

@@ -93,7 +93,7 @@ pub enum PreferGm {
 #[serde(default, deny_unknown_fields)]
 pub struct ClientAuth {
     /// Whether a client certificate is asked for, and whether it may be missing.
-    pub mode: ClientAuthMode,
+    pub mode: Spanned<ClientAuthMode>,
     /// Certificates of the authorities that issue client certificates, PEM.
     pub ca: Vec<Spanned<PathBuf>>,
     /// Revocation lists of these authorities, PEM or DER; a revoked client is refused.
@@ -107,11 +107,18 @@ pub struct ClientAuth {
 impl Default for ClientAuth {
     fn default() -> Self {
         Self {
-            mode: ClientAuthMode::Off,
+            mode: ClientAuthMode::Off.into(),
             ca: Vec::new(),
             crl: Vec::new(),
             depth: 3,
         }
+    }
+}
+
+impl ClientAuth {
+    /// Every path of the section.
+    pub(crate) fn paths_mut(&mut self) -> impl Iterator<Item = &mut Spanned<PathBuf>> {
+        self.ca.iter_mut().chain(&mut self.crl)
     }
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use serde::{Serialize, Serializer};
 
 /// A span of time: a whole number and `ms`, `s`, `m`, `h` or `d`. Stored in milliseconds.
@@ -153,9 +153,26 @@ pub(crate) fn within_time<'de, const MIN: u64, const MAX: u64, D: Deserializer<'
     if (min..=max).contains(&time) {
         return Ok(time);
     }
-    Err(D::Error::custom(format!(
-        "`{time}` is out of range: expected `{min}` to `{max}`"
-    )))
+    let expected = format!("a duration from `{min}` to `{max}`");
+    Err(D::Error::invalid_value(
+        Unexpected::Str(&time.to_string()),
+        &expected.as_str(),
+    ))
+}
+
+/// Reads a size from `MIN` to `MAX` bytes, for `#[serde(deserialize_with)]`.
+pub(crate) fn within_size<'de, const MIN: u64, const MAX: u64, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Size, D::Error> {
+    let size = Size::deserialize(deserializer)?;
+    if (MIN..=MAX).contains(&size) {
+        return Ok(size);
+    }
+    let expected = format!("a size from `{}` to `{}`", Size(MIN), Size(MAX));
+    Err(D::Error::invalid_value(
+        Unexpected::Str(&size.to_string()),
+        &expected.as_str(),
+    ))
 }
 
 /// Whole numbers that fields have, optional ones included.
@@ -251,7 +268,7 @@ impl Visitor<'_> for TimeVisitor {
     type Value = Time;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a duration such as \"500ms\", \"10s\" or \"1h\"")
+        f.write_str("a duration such as `\"500ms\"`, `\"10s\"` or `\"1h\"`")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Time, E> {
@@ -271,7 +288,7 @@ impl Visitor<'_> for SizeVisitor {
     type Value = Size;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a size such as \"64KiB\", \"1MiB\" or a number of bytes")
+        f.write_str("a size such as `\"64KiB\"`, `\"1MiB\"` or a number of bytes")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Size, E> {

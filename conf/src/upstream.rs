@@ -16,10 +16,12 @@ use crate::{Protocol, Spanned, Time};
 /// A group of servers that requests are balanced over.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["peers"]))]
 pub struct Upstream {
     /// How a peer is chosen.
     pub balance: Balance,
-    /// The servers: `"10.0.0.11:8080"`, `"app.internal:80"`, `"unix:/run/app.sock"`, or a table. Required.
+    /// The servers: `"10.0.0.11:8080"`, `"app.internal:80"`, `"unix:/run/app.sock"`, or a table.
+    #[schemars(length(min = 1))]
     pub peers: Vec<PeerEntry>,
     /// Failures within `fail_timeout` that take a peer out for `fail_timeout`; `0` never takes one out.
     pub max_fails: u32,
@@ -185,6 +187,13 @@ impl Default for UpstreamTls {
             verify: true.into(),
             suites: Vec::new(),
         }
+    }
+}
+
+impl UpstreamTls {
+    /// Every path of the section.
+    pub(crate) fn paths_mut(&mut self) -> impl Iterator<Item = &mut Spanned<PathBuf>> {
+        self.ca.iter_mut().chain(&mut self.crl)
     }
 }
 

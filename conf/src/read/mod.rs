@@ -1,0 +1,96 @@
+//! From text to sections: every fault of syntax, keys, types and units in one pass.
+//!
+//! The structs of the sections are the only description of the language. They are read again and again, each time
+//! without the entries that were wrong before, until the rest is right.
+
+mod fault;
+mod place;
+mod syntax;
+mod tree;
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use self::fault::Fault;
+use self::place::Place;
+use self::syntax::{Tree, line_of};
+use self::tree::{LeftOut, Node};
+use crate::{Config, Diagnostic, Span};
+
+/// What could be read of a text.
+pub(crate) struct Reading {
+    /// The sections, without the entries that are wrong.
+    pub(crate) config: Config,
+    /// What is wrong.
+    pub(crate) findings: Vec<Diagnostic>,
+    /// Headers and tables with an entry that was left out: what is missing there has been reported.
+    pub(crate) damaged: BTreeSet<(usize, usize)>,
+    /// The structure of the file is in doubt; nothing can be said about what its names mean.
+    pub(crate) torn: bool,
+}
+
+/// More faults than this are not looked for: nobody reads them, and each costs a pass.
+const MAX_FAULTS: usize = 100;
+
+/// Reads a text as far as possible.
+pub(crate) fn read(text: &str) -> Reading {
+    let tree = syntax::parse(text);
+    let mut reading = Reading {
+        config: Config::default(),
+        findings: Vec::new(),
+        damaged: BTreeSet::new(),
+        torn: tree.torn,
+    };
+    let mut left_out = LeftOut::new();
+    let mut faults = 0;
+    loop {
+        match Config::deserialize(Node::root(&tree.root, &left_out)) {
+            Ok(config) => {
+                reading.config = config;
+                break;
+            }
+            Err(fault) if faults < MAX_FAULTS => {
+                faults += 1;
+                let Some(steps) = reading.record(text, &tree, &fault) else {
+                    break;
+                };
+                left_out.insert(steps);
+            }
+            Err(_) => {
+                reading.torn = true;
+                break;
+            }
+        }
+    }
+    reading.findings.extend(tree.findings);
+    reading
+}
+
+impl Reading {
+    /// Notes a fault; the entry to leave out, or `None` when there is no way on.
+    fn record(&mut self, text: &str, tree: &Tree<'_>, fault: &Fault) -> Option<Vec<place::Step>> {
+        let place = fault.place.as_ref()?;
+        self.damaged
+            .extend(place.around.iter().map(|span| (span.start, span.end)));
+        if !explained(text, tree, place) {
+            self.findings.push(fault.describe());
+        }
+        (!place.steps.is_empty()).then(|| place.steps.clone())
+    }
+}
+
+/// Whether a fault follows from an error of syntax on its line or inside one of the values around it.
+fn explained(text: &str, tree: &Tree<'_>, place: &Place) -> bool {
+    let line = line_of(text, place.span.start);
+    // The first is the file itself, which is around everything.
+    let values = || place.around.iter().skip(1).chain([&place.span]);
+    let spans = || {
+        tree.findings
+            .iter()
+            .filter_map(|finding| finding.span.as_ref())
+    };
+    let inside =
+        |error: &Span| values().any(|span| span.start < error.start && error.end <= span.end);
+    spans().any(|error| line_of(text, error.start) == line || (tree.torn && inside(error)))
+}
