@@ -1,1 +1,17 @@
-//! What all protocols share.
+//! What every protocol of the gateway shares: listeners, streams, upstreams, statistics and logs.
+//!
+//! Nothing here knows HTTP, mail or any other protocol; those crates build on this one.
+
+pub mod conn_info;
+pub mod drain;
+pub mod error;
+pub mod listener;
+pub mod log;
+pub mod published;
+pub mod stats;
+pub mod stream;
+pub mod upstream;
+
+pub use conn_info::ConnInfo;
+pub use error::{Error, Kind, Side};
+pub use stream::{Socket, Stream};

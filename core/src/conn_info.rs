@@ -1,0 +1,19 @@
+//! Who is at the other end of a client connection. Facts only; it decides nothing.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use alb_gm::tls::TlsInfo;
+
+/// The facts of one accepted connection, fixed once the handshake is over.
+#[derive(Clone, Debug)]
+pub struct ConnInfo {
+    /// Unique within the daemon; the top bits name the worker.
+    pub id: u64,
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// The address the client connected to.
+    pub local: SocketAddr,
+    /// What TLS or TLCP agreed on; `None` on a plain connection.
+    pub tls: Option<Rc<TlsInfo>>,
+}

@@ -1,0 +1,107 @@
+//! A connection as the protocols see it: a TCP or unix socket, plain or under TLS or TLCP.
+//! Closed enums, so that a read is a jump and not a virtual call; vectored writes pass through.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use alb_gm::tls::{TlsInfo, TlsStream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// A connection, to a client or to a peer.
+#[derive(Debug)]
+pub enum Stream {
+    /// As it comes from the socket.
+    Plain(Socket),
+    /// Under TLS or TLCP.
+    Tls(Box<TlsStream<Socket>>),
+}
+
+/// A connected socket of the kernel.
+#[derive(Debug)]
+pub enum Socket {
+    /// TCP over IPv4 or IPv6.
+    Tcp(TcpStream),
+    /// A unix stream socket.
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// What the handshake agreed on; `None` on a plain connection.
+    pub fn tls_info(&self) -> Option<&TlsInfo> {
+        match self {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => Some(stream.info()),
+        }
+    }
+}
+
+impl From<TcpStream> for Socket {
+    fn from(stream: TcpStream) -> Self {
+        Socket::Tcp(stream)
+    }
+}
+
+impl From<UnixStream> for Socket {
+    fn from(stream: UnixStream) -> Self {
+        Socket::Unix(stream)
+    }
+}
+
+/// Hands a call to whichever variant is there.
+macro_rules! forward {
+    ($self:expr, $kind:ident { $($variant:ident),+ }, $inner:ident => $call:expr) => {
+        match $self {
+            $($kind::$variant($inner) => $call,)+
+        }
+    };
+}
+
+/// Implements both I/O traits for an enum of streams.
+macro_rules! impl_io {
+    ($kind:ident { $first:ident, $second:ident }) => {
+        impl AsyncRead for $kind {
+            fn poll_read(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                forward!(self.get_mut(), $kind { $first, $second }, s => Pin::new(s).poll_read(cx, buf))
+            }
+        }
+
+        impl AsyncWrite for $kind {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                forward!(self.get_mut(), $kind { $first, $second }, s => Pin::new(s).poll_write(cx, buf))
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                forward!(self.get_mut(), $kind { $first, $second }, s => Pin::new(s).poll_write_vectored(cx, bufs))
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                forward!(self, $kind { $first, $second }, s => s.is_write_vectored())
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                forward!(self.get_mut(), $kind { $first, $second }, s => Pin::new(s).poll_flush(cx))
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                forward!(self.get_mut(), $kind { $first, $second }, s => Pin::new(s).poll_shutdown(cx))
+            }
+        }
+    };
+}
+
+impl_io!(Stream { Plain, Tls });
+impl_io!(Socket { Tcp, Unix });

@@ -1,0 +1,236 @@
+//! One address of an upstream and what the workers know of its health.
+//! Passive failure detection as nginx does it for a shared zone; time is passed in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use alb_conf::PeerEntry;
+
+use super::address::{self, PeerAddress};
+use super::settings::Settings;
+use crate::published::Pinned;
+
+/// One address of an upstream.
+pub struct Peer {
+    id: u64,
+    upstream: Arc<str>,
+    address: PeerAddress,
+    host: Option<String>,
+    weight: i64,
+    down: bool,
+    max_fails: u32,
+    fail_timeout: Duration,
+    state: Arc<PeerState>,
+}
+
+/// A peer in the hands of one worker: copies cost nothing that another worker sees.
+pub type PeerRef = Pinned<Peer>;
+
+/// How a try at a peer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It answered.
+    Success,
+    /// It could not be reached, broke off, or answered with a status of `retry.on`.
+    Failure,
+}
+
+/// Counts one try at a peer for as long as it lives.
+pub struct Active(PeerRef);
+
+/// What all workers share about a peer, kept across reloads. Times are milliseconds since `epoch`.
+pub struct PeerState {
+    epoch: Instant,
+    active: AtomicUsize,
+    fails: AtomicU32,
+    /// The last failure.
+    accessed: AtomicU64,
+    /// The beginning of the current window, or of the penalty.
+    checked: AtomicU64,
+    /// How far failures have lowered the weight.
+    penalty: AtomicI64,
+}
+
+impl Peer {
+    pub(super) fn new(
+        upstream: Arc<str>,
+        address: PeerAddress,
+        entry: &PeerEntry,
+        settings: &Settings,
+        id: u64,
+        state: Arc<PeerState>,
+    ) -> Self {
+        Peer {
+            id,
+            upstream,
+            address,
+            host: address::host(&entry.address),
+            weight: i64::from(entry.weight.max(1)),
+            down: entry.down,
+            max_fails: settings.max_fails,
+            fail_timeout: settings.fail_timeout,
+            state,
+        }
+    }
+
+    /// The key of connection pools: stays across a reload only if idle connections may be used after it.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> &PeerAddress {
+        &self.address
+    }
+
+    /// The host as written in `peers`: what TLS names and verifies by default. `None` for a unix socket.
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    /// The name of its upstream.
+    pub fn upstream(&self) -> &str {
+        &self.upstream
+    }
+
+    /// Tries under way at this peer, by all workers.
+    pub fn active(&self) -> usize {
+        self.state.active.load(Ordering::Relaxed)
+    }
+
+    /// Whether it takes work now: not `down`, and not out after failures.
+    pub fn is_available(&self, now: Instant) -> bool {
+        !self.down && !self.is_out(now)
+    }
+
+    pub(super) fn is_down(&self) -> bool {
+        self.down
+    }
+
+    pub(super) fn state(&self) -> Arc<PeerState> {
+        Arc::clone(&self.state)
+    }
+
+    /// Takes the outcome of a try. In a group of one (`single`) failures are not held against the peer.
+    pub(super) fn record(&self, outcome: Outcome, now: Instant, single: bool) {
+        let state = &self.state;
+        match outcome {
+            Outcome::Failure if single => {}
+            Outcome::Failure => self.record_failure(now),
+            Outcome::Success => {
+                // Only a success of a window that began after the last failure clears the count.
+                let fails = state.fails.load(Ordering::Relaxed);
+                if fails > 0 && (single || state.failed_before_window()) {
+                    state.fails.store(0, Ordering::Relaxed);
+                    if self.max_fails > 0 && fails >= self.max_fails {
+                        tracing::info!(upstream = %self.upstream, peer = %self.address, "peer answers again");
+                    }
+                }
+            }
+        }
+    }
+
+    /// nginx lowers the effective weight by weight/max_fails per failure; 0 is the floor.
+    pub(super) fn effective_weight(&self) -> i64 {
+        (self.weight - self.state.penalty.load(Ordering::Relaxed)).max(0)
+    }
+
+    /// Each time a peer is considered its weight recovers by one.
+    pub(super) fn recover_weight(&self) {
+        let penalty = self.state.penalty.load(Ordering::Relaxed);
+        if penalty > 0 {
+            let next = penalty.min(self.weight) - 1;
+            self.state.penalty.store(next, Ordering::Relaxed);
+        }
+    }
+
+    /// Begins a new window of failures when the last one is over.
+    pub(super) fn begin_window(&self, now: Instant) {
+        let (now, state) = (self.state.millis(now), &self.state);
+        if now.saturating_sub(state.checked.load(Ordering::Relaxed)) > self.timeout_millis() {
+            state.checked.store(now, Ordering::Relaxed);
+        }
+    }
+
+    fn record_failure(&self, now: Instant) {
+        let (now, state) = (self.state.millis(now), &self.state);
+        state.accessed.store(now, Ordering::Relaxed);
+        state.checked.store(now, Ordering::Relaxed);
+        let fails = state.fails.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.max_fails == 0 {
+            return;
+        }
+        let lower = self.weight / i64::from(self.max_fails);
+        let penalty = state.penalty.load(Ordering::Relaxed) + lower;
+        state
+            .penalty
+            .store(penalty.min(self.weight), Ordering::Relaxed);
+        if fails == self.max_fails {
+            tracing::warn!(
+                upstream = %self.upstream,
+                peer = %self.address,
+                "peer failed {fails} times and is not used for {:?}",
+                self.fail_timeout
+            );
+        }
+    }
+
+    fn is_out(&self, now: Instant) -> bool {
+        let state = &self.state;
+        self.max_fails > 0
+            && state.fails.load(Ordering::Relaxed) >= self.max_fails
+            && state
+                .millis(now)
+                .saturating_sub(state.checked.load(Ordering::Relaxed))
+                <= self.timeout_millis()
+    }
+
+    fn timeout_millis(&self) -> u64 {
+        self.fail_timeout.as_millis().try_into().unwrap_or(u64::MAX)
+    }
+}
+
+impl PeerRef {
+    /// Counts a try until the guard is dropped.
+    pub fn enter(&self) -> Active {
+        self.state.active.fetch_add(1, Ordering::Relaxed);
+        Active(self.clone())
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.state.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl PeerState {
+    fn millis(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.epoch);
+        since.as_millis().try_into().unwrap_or(u64::MAX)
+    }
+
+    fn failed_before_window(&self) -> bool {
+        self.accessed.load(Ordering::Relaxed) < self.checked.load(Ordering::Relaxed)
+    }
+}
+
+impl Default for PeerState {
+    fn default() -> Self {
+        PeerState {
+            epoch: Instant::now(),
+            active: AtomicUsize::new(0),
+            fails: AtomicU32::new(0),
+            accessed: AtomicU64::new(0),
+            checked: AtomicU64::new(0),
+            penalty: AtomicI64::new(0),
+        }
+    }
+}
+
+/// Numbers are never used twice, so that a pool cannot mistake one peer for another.
+pub(super) fn next_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

@@ -1,0 +1,59 @@
+//! An upstream as it is run: the written settings with every reference resolved.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alb_conf::{Retry, Upstream as Written, UpstreamProtocol};
+use alb_gm::tls::Connector;
+
+/// How the peers of an upstream are talked to.
+#[derive(Clone)]
+pub struct Settings {
+    /// The protocol spoken to the peers.
+    pub protocol: UpstreamProtocol,
+    /// TLS or TLCP towards the peers.
+    pub tls: Option<Arc<Connector>>,
+    /// Failures within `fail_timeout` that take a peer out; 0 never does.
+    pub max_fails: u32,
+    /// The window in which failures count, and how long a failed peer stays out.
+    pub fail_timeout: Duration,
+    /// When another peer is tried.
+    pub retry: Retry,
+    /// Idle connections kept per worker.
+    pub keepalive: usize,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// For connecting, the handshake included.
+    pub connect_timeout: Duration,
+    /// For a response to begin, and between two reads of it.
+    pub response_timeout: Duration,
+    /// Between two writes of a request.
+    pub send_timeout: Duration,
+    /// The longest time between two resolutions of a name.
+    pub resolve: Duration,
+}
+
+impl Settings {
+    /// The settings as written, with the connector that `tls` asks for.
+    pub fn new(written: &Written, tls: Option<Arc<Connector>>) -> Self {
+        Settings {
+            protocol: written.protocol,
+            tls,
+            max_fails: written.max_fails,
+            fail_timeout: *written.fail_timeout,
+            retry: written.retry.clone(),
+            keepalive: written.keepalive as usize,
+            idle_timeout: *written.idle_timeout,
+            connect_timeout: *written.connect_timeout,
+            response_timeout: *written.response_timeout,
+            send_timeout: *written.send_timeout,
+            resolve: *written.resolve,
+        }
+    }
+
+    /// Whether an idle connection made under `self` may serve under `other`. Never under TLS: the certificates
+    /// behind an unchanged path may have changed.
+    pub fn same_transport(&self, other: &Settings) -> bool {
+        self.protocol == other.protocol && self.tls.is_none() && other.tls.is_none()
+    }
+}
