@@ -19,7 +19,7 @@ use super::protocol::version_name;
 use super::{Protocol, TlsStream, diagnose, suites, verify};
 
 /// Answer to a request in plain HTTP, which could not read an alert.
-const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 50\r\n\r\n\
+const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 51\r\n\r\n\
 this port is encrypted: use https, or a TLCP client";
 
 /// Alert descriptions, GB/T 38636 §6.4.2 and RFC 8446 §6.2.

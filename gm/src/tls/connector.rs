@@ -14,11 +14,13 @@ use super::handshake::{self, Side, take_leave};
 use super::info::TlsInfo;
 use super::io::Bridge;
 use super::policy::{ConnectorPolicy, PolicyError, named_suites};
+use super::sessions::Sessions;
 use super::{Protocol, TlsStream, context, diagnose, verify};
 
 /// Shakes hands with upstreams of one policy.
 pub struct Connector {
     context: SslContext,
+    sessions: Sessions,
     server_name: Option<String>,
     verify: bool,
     timeout: Duration,
@@ -49,9 +51,11 @@ impl Connector {
                 "name an identity with an SM2 pair, or leave the suite out",
             ));
         }
-        let context = context::client(policy, &suites, tlcp)?;
+        let sessions = Sessions::default();
+        let context = context::client(policy, &suites, tlcp, &sessions)?;
         Ok(Connector {
             context,
+            sessions,
             server_name: policy.server_name.clone(),
             verify: policy.verify,
             timeout: policy.handshake_timeout,
@@ -112,6 +116,7 @@ impl Connector {
     fn prepare(&self, name: &str) -> Result<Ssl, ErrorStack> {
         let mut ssl = Ssl::new(&self.context)?;
         verify::attach(&mut ssl)?;
+        self.sessions.offer(&mut ssl, name)?;
         let address = name.parse::<IpAddr>().ok();
         if address.is_none() {
             ssl.set_hostname(name)?;

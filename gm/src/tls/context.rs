@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::certificate::KeyKind;
 use super::identity::{Certified, Identity, Kind};
 use super::policy::{AcceptorPolicy, ClientAuthMode, ConnectorPolicy, MAX_SESSION_LIFETIME};
+use super::sessions::Sessions;
 use super::suites::{self, Suite};
 use super::{Protocol, ffi, verify};
 
@@ -75,6 +76,7 @@ pub(super) fn client(
     policy: &ConnectorPolicy,
     suites: &[&'static Suite],
     tlcp: bool,
+    sessions: &Sessions,
 ) -> Result<SslContext, ErrorStack> {
     let mut context = base(if tlcp {
         SslMethod::ntls_client()
@@ -110,6 +112,7 @@ pub(super) fn client(
         SslVerifyMode::NONE
     };
     verify::install(&mut context, mode)?;
+    sessions.install(&mut context)?;
     if !policy.alpn.is_empty() {
         context.set_alpn_protos(&alpn_list(&policy.alpn))?;
     }
@@ -139,9 +142,7 @@ fn base(method: SslMethod) -> Result<SslContextBuilder, ErrorStack> {
         SslOptions::NO_COMPRESSION
             | SslOptions::NO_RENEGOTIATION
             // Tongsuo takes 0x0101 for "TLS 1.0 or older" and spoils the first TLCP record with its guard against BEAST.
-            | SslOptions::DONT_INSERT_EMPTY_FRAGMENTS
-            // Otherwise a client that just hangs up loses its session; `stream` reports the truncation itself.
-            | SslOptions::IGNORE_UNEXPECTED_EOF,
+            | SslOptions::DONT_INSERT_EMPTY_FRAGMENTS,
     );
     context.set_mode(
         SslMode::RELEASE_BUFFERS

@@ -46,7 +46,7 @@ pub(super) fn explain(
     if let Some(failure) = &notes.failure {
         return certificate_refused(failure, side);
     }
-    let reason = error.ssl_error().and_then(|stack| reason_code(stack));
+    let reason = error.ssl_error().and_then(reason_code);
     match reason {
         Some(code) => from_code(code, &error, side, notes),
         None if ended || matches!(error.code(), ErrorCode::ZERO_RETURN) => {
@@ -262,6 +262,14 @@ fn certificate_refused(failure: &Failure, side: Side) -> HandshakeError {
             Reason::CertificateWrongName,
             format!("{whose} is for {}", names(failure)),
             "set `server_name` to a name the certificate has, or have it issued for the name used",
+        ),
+        sys::X509_V_ERR_CERT_CHAIN_TOO_LONG => new(
+            Reason::CertificateChainTooLong,
+            format!(
+                "the chain of the {peer}'s certificate is too long at `{subject}` ({})",
+                failure.result
+            ),
+            "raise `depth` if so many authorities in between are meant",
         ),
         sys::X509_V_ERR_UNABLE_TO_GET_CRL
         | sys::X509_V_ERR_CRL_HAS_EXPIRED

@@ -49,9 +49,8 @@ impl Directory {
             suites,
             made: HashMap::new(),
         };
-        let (mut exact, mut wildcard, mut all) = (HashMap::new(), HashMap::new(), Slots::default());
+        let (mut exact, mut wildcard) = (HashMap::new(), HashMap::new());
         for (place, identity) in policy.identities.iter().enumerate() {
-            all.add(place, identity);
             for name in identity.names() {
                 let slots: &mut Slots = match name.strip_prefix('*') {
                     Some(parent) => wildcard.entry(parent.to_owned()).or_default(),
@@ -75,7 +74,7 @@ impl Directory {
         Ok(Directory {
             exact,
             wildcard,
-            default: maker.contexts(all)?,
+            default: maker.contexts(Slots::for_strangers(&policy.identities))?,
         })
     }
 
@@ -102,6 +101,25 @@ impl Slots {
             KeyKind::Ecdsa => self.ecdsa.get_or_insert(place),
             KeyKind::Rsa | KeyKind::Other => self.rsa.get_or_insert(place),
         };
+    }
+
+    /// The first identity that can serve TLCP and the first that can serve TLS 1.2; a second certificate of the same
+    /// name, of another kind, goes with it.
+    fn for_strangers(identities: &[Arc<Identity>]) -> Slots {
+        let mut slots = Slots::default();
+        let mut first: Option<&Identity> = None;
+        for (place, identity) in identities.iter().enumerate() {
+            let sm2 = identity.for_tls().facts().key_kind() == KeyKind::Sm2;
+            let related =
+                || first.is_none_or(|f| f.names().iter().any(|n| identity.names().contains(n)));
+            if sm2 || related() {
+                slots.add(place, identity);
+            }
+            if !sm2 {
+                first.get_or_insert(identity);
+            }
+        }
+        slots
     }
 
     fn fill(&mut self, other: &Slots) {

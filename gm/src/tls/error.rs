@@ -50,6 +50,8 @@ pub enum Reason {
     CertificateWrongUsage,
     /// Issued for another name.
     CertificateWrongName,
+    /// More certificates between it and its authority than allowed.
+    CertificateChainTooLong,
     /// A revocation list is missing or out of date.
     RevocationUnknown,
     /// Refused for another reason.
@@ -66,7 +68,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, to make counters of.
-    pub const ALL: [Reason; 26] = [
+    pub const ALL: [Reason; 27] = [
         Reason::Timeout,
         Reason::PeerClosed,
         Reason::Io,
@@ -87,6 +89,7 @@ impl Reason {
         Reason::CertificateRevoked,
         Reason::CertificateWrongUsage,
         Reason::CertificateWrongName,
+        Reason::CertificateChainTooLong,
         Reason::RevocationUnknown,
         Reason::CertificateInvalid,
         Reason::PeerAlert,
@@ -118,6 +121,7 @@ impl Reason {
             Reason::CertificateRevoked => "certificate_revoked",
             Reason::CertificateWrongUsage => "certificate_wrong_usage",
             Reason::CertificateWrongName => "certificate_wrong_name",
+            Reason::CertificateChainTooLong => "certificate_chain_too_long",
             Reason::RevocationUnknown => "revocation_unknown",
             Reason::CertificateInvalid => "certificate_invalid",
             Reason::PeerAlert => "peer_alert",
@@ -184,7 +188,7 @@ pub struct HandshakeError {
     /// Why, as one of a closed set.
     pub reason: Reason,
     /// What the client offered; empty towards an upstream.
-    pub offered: ClientHelloFacts,
+    pub offered: Box<ClientHelloFacts>,
     /// One sentence: what was seen and what was expected.
     pub message: String,
     /// What to do about it; may be empty.
@@ -198,7 +202,7 @@ impl HandshakeError {
         let (message, help) = (message.into(), help.into());
         HandshakeError {
             reason,
-            offered: ClientHelloFacts::default(),
+            offered: Box::default(),
             message,
             help,
             io: None,
@@ -227,7 +231,7 @@ impl HandshakeError {
     }
 
     pub(super) fn offered(mut self, hello: Option<&ClientHello>) -> Self {
-        self.offered = hello.map(ClientHelloFacts::from).unwrap_or_default();
+        self.offered = hello.map(|h| Box::new(h.into())).unwrap_or_default();
         self
     }
 }

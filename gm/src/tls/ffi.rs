@@ -1,13 +1,13 @@
 //! The calls variant-ssl does not wrap. All `unsafe` of `tls` is here, each block with its reason.
 #![allow(unsafe_code)]
 
-use std::ffi::{c_int, c_long, c_void};
+use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 use std::io::{Read, Write};
 use std::time::Duration;
 
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
-use openssl::ssl::{self, SslContextBuilder, SslStream};
+use openssl::ssl::{self, Ssl, SslContextBuilder, SslRef, SslSessionRef, SslStream};
 use openssl::x509::store::X509StoreBuilderRef;
 use openssl::x509::{X509CrlRef, X509Ref};
 use openssl_sys as sys;
@@ -18,6 +18,7 @@ const ADD1: c_long = 1;
 
 unsafe extern "C" {
     fn SSL_CTX_set_timeout(ctx: *mut sys::SSL_CTX, seconds: c_long) -> c_long;
+    fn SSL_get0_group_name(ssl: *mut sys::SSL) -> *const c_char;
     fn X509_STORE_add_crl(store: *mut sys::X509_STORE, crl: *mut sys::X509_CRL) -> c_int;
 }
 
@@ -50,6 +51,38 @@ pub(super) fn add_chain_certificate(
 pub(super) fn add_crl(store: &mut X509StoreBuilderRef, crl: &X509CrlRef) -> Result<(), ErrorStack> {
     // SAFETY: both pointers are live; the store takes its own reference to the list.
     checked(unsafe { X509_STORE_add_crl(store.as_ptr(), crl.as_ptr()) } > 0)
+}
+
+/// The library's name of the group keys were agreed in.
+pub(super) fn negotiated_group(ssl: &SslRef) -> Option<&'static str> {
+    // SAFETY: the connection is live and only read; the name is a constant of the library or its provider, which is
+    // never unloaded.
+    unsafe {
+        let name = SSL_get0_group_name(ssl.as_ptr());
+        if name.is_null() {
+            None
+        } else {
+            CStr::from_ptr(name).to_str().ok()
+        }
+    }
+}
+
+/// Offers a session for resumption.
+pub(super) fn offer_session(ssl: &mut Ssl, session: &SslSessionRef) -> Result<(), ErrorStack> {
+    // SAFETY: the caller keeps sessions with the context that made them, and that is the context of `ssl`.
+    unsafe { ssl.set_session(session) }
+}
+
+/// Marks a connection as closed in both directions.
+pub(super) fn forgive_missing_close<S>(stream: &SslStream<S>) {
+    // SAFETY: the connection is live; variant-ssl has this call only for streams that can be read, which a destructor
+    // cannot ask for.
+    unsafe {
+        sys::SSL_set_shutdown(
+            stream.ssl().as_ptr(),
+            sys::SSL_SENT_SHUTDOWN | sys::SSL_RECEIVED_SHUTDOWN,
+        )
+    };
 }
 
 /// Reads decrypted bytes straight into the caller's buffer, without zeroing it first.

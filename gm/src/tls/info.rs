@@ -3,7 +3,7 @@
 use openssl::ssl::{SslRef, SslVersion};
 
 use super::certificate::Certificate;
-use super::{Protocol, suites};
+use super::{Protocol, ffi, suites};
 
 /// The facts of an established connection.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub struct TlsInfo {
     pub protocol: Protocol,
     /// Cipher suite, by its name in the standard.
     pub suite: &'static str,
+    /// Key exchange group, by its name in the standard; TLCP has none.
+    pub group: Option<&'static str>,
     /// Host name the client asked for, in lower case.
     pub sni: Option<String>,
     /// Application protocol agreed on.
@@ -65,6 +67,7 @@ impl TlsInfo {
         TlsInfo {
             protocol,
             suite: suite(ssl),
+            group: ffi::negotiated_group(ssl).map(group_name),
             sni,
             alpn: ssl
                 .selected_alpn_protocol()
@@ -77,6 +80,17 @@ impl TlsInfo {
                 ClientVerify::None
             },
         }
+    }
+}
+
+/// The name a group goes by in `groups`; the library has another for some.
+fn group_name(library: &'static str) -> &'static str {
+    match library {
+        "secp256r1" => "P-256",
+        "secp384r1" => "P-384",
+        "secp521r1" => "P-521",
+        "x25519" => "X25519",
+        other => other,
     }
 }
 

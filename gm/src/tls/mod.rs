@@ -21,6 +21,7 @@ mod io;
 mod pem;
 mod policy;
 mod protocol;
+mod sessions;
 mod stream;
 pub mod suites;
 mod trust;

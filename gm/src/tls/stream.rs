@@ -65,12 +65,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<S> {
         let this = self.get_mut();
         match ready!(this.drive(cx, |ssl| ffi::read(ssl, buf))) {
             Ok(_) => Poll::Ready(Ok(())),
-            Err(e) if e.code() == ErrorCode::ZERO_RETURN && !this.ssl.get_ref().ended => {
-                Poll::Ready(Ok(()))
-            }
-            Err(e) if e.code() == ErrorCode::ZERO_RETURN => {
-                Poll::Ready(Err(ErrorKind::UnexpectedEof.into()))
-            }
+            Err(e) if e.code() == ErrorCode::ZERO_RETURN => Poll::Ready(Ok(())),
+            Err(_) if this.ssl.get_ref().ended => Poll::Ready(Err(ErrorKind::UnexpectedEof.into())),
             Err(e) => Poll::Ready(Err(into_io(e))),
         }
     }
@@ -102,6 +98,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
             }
         }
         Pin::new(&mut this.ssl.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+impl<S> Drop for TlsStream<S> {
+    /// Without this the library takes the connection for broken and forgets its session, because one of the
+    /// close_notify alerts is usually missing. RFC 5246 §7.2.1 allows resumption all the same.
+    fn drop(&mut self) {
+        ffi::forgive_missing_close(&self.ssl);
     }
 }
 

@@ -50,7 +50,7 @@ pub fn paired(pair: &Pair) -> Arc<Identity> {
 
 /// An SM2 pair for a server.
 pub fn server_pair(ca: &Ca, name: &str) -> Arc<Identity> {
-    paired(&ca.issue_pair(&Leaf::server(name).dns(name)).unwrap())
+    paired(&ca.issue_pair(&Leaf::server(name)).unwrap())
 }
 
 /// An SM2 pair for a client.
@@ -60,7 +60,7 @@ pub fn client_pair(ca: &Ca, name: &str) -> Arc<Identity> {
 
 /// An ordinary certificate for a server.
 pub fn server_ordinary(ca: &Ca, algorithm: Algorithm, name: &str) -> Arc<Identity> {
-    ordinary(&ca.issue(algorithm, &Leaf::server(name).dns(name)).unwrap())
+    ordinary(&ca.issue(algorithm, &Leaf::server(name)).unwrap())
 }
 
 /// An ordinary certificate as the gateway loads it.
@@ -128,4 +128,24 @@ pub async fn talk(server: &mut TlsStream<DuplexStream>, client: &mut TlsStream<D
     tokio::join!(ask, reply);
     assert_eq!(asked, question);
     assert_eq!(answer, b"understood");
+}
+
+/// A TLS 1.2 hello as a browser that also speaks TLCP sends it first (360), with these suites.
+pub fn tls12_hello(suites: &[u16]) -> Vec<u8> {
+    let prefixed = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes(), bytes].concat();
+    let extension = |kind: u16, data: &[u8]| [kind.to_be_bytes().to_vec(), prefixed(data)].concat();
+    let suites: Vec<u8> = suites.iter().flat_map(|s| s.to_be_bytes()).collect();
+    let groups = extension(10, &prefixed(&[0, 29, 0, 23]));
+    let algorithms = extension(13, &prefixed(&[4, 3]));
+    let body = [
+        &[3, 3][..],
+        &[7; 32],
+        &[0],
+        &prefixed(&suites),
+        &[1, 0],
+        &prefixed(&[groups, algorithms].concat()),
+    ]
+    .concat();
+    let message = [&[1, 0][..], &prefixed(&body)].concat();
+    [&[22, 3, 1][..], &prefixed(&message)].concat()
 }
