@@ -8,6 +8,7 @@ pub mod authority;
 pub mod certificate;
 pub mod crl;
 pub mod der;
+pub mod envelope;
 pub mod error;
 pub mod extension;
 pub mod files;
