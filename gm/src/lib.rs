@@ -1,8 +1,10 @@
 //! Tongsuo: TLCP and TLS, and the accelerated GM primitives.
 
+pub mod ghash;
 mod init;
 pub mod sm2;
 pub mod sm3;
+pub mod sm4;
 pub mod tls;
 
 use init::ready;

@@ -1,5 +1,7 @@
 //! Measuring: processor time of this thread per operation, so that a busy machine falsifies little.
 
+#![allow(dead_code)] // Each bench uses its part.
+
 use std::hint::black_box;
 
 use rustix::time::{ClockId, clock_gettime};
