@@ -190,6 +190,26 @@ async fn a_chain_longer_than_the_depth_is_refused() {
 }
 
 #[tokio::test]
+async fn a_client_with_signing_and_encryption_exchanged_is_told_so() {
+    let ca = authority();
+    let alice = ca.issue_pair(&Leaf::client("alice")).unwrap();
+    let server = AcceptorPolicy {
+        client_auth: mutual(&ca),
+        ..listener(&[server_pair(&ca, NAME)])
+    };
+    let words = tlcp_client_showing(&[&alice.encrypt, &alice.sign]);
+    let (error, answer) = say(&server, &words).await;
+    assert_eq!(error.reason, Reason::CertificateWrongUsage);
+    assert!(error.message.contains("exchanged"), "{error}");
+    assert!(error.help.contains("exchange the two"), "{}", error.help);
+    assert_eq!(
+        answer[answer.len() - 7..],
+        [21, 1, 1, 0, 2, 2, 47],
+        "illegal_parameter tells the client"
+    );
+}
+
+#[tokio::test]
 async fn an_ecdhe_client_without_a_certificate_is_told_what_is_missing() {
     let ca = authority();
     let auth = ClientAuth {

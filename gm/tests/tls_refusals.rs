@@ -7,7 +7,7 @@ use std::time::Duration;
 use alb_certs::Algorithm;
 use alb_gm::tls::*;
 use common::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::io::duplex;
 
 fn tlcp_only() -> AcceptorPolicy {
     listener(&[server_pair(&authority(), NAME)])
@@ -15,21 +15,6 @@ fn tlcp_only() -> AcceptorPolicy {
 
 fn tls_only() -> AcceptorPolicy {
     listener(&[server_ordinary(&authority(), Algorithm::P256, NAME)])
-}
-
-/// Says `words` to a listener and hangs up; the listener's reason and its answer.
-async fn say(policy: &AcceptorPolicy, words: &[u8]) -> (HandshakeError, Vec<u8>) {
-    let acceptor = Acceptor::new(policy).unwrap();
-    let (mut near, far) = duplex(64 * 1024);
-    let client = async {
-        near.write_all(words).await.unwrap();
-        near.shutdown().await.unwrap();
-        let mut answer = Vec::new();
-        near.read_to_end(&mut answer).await.unwrap();
-        answer
-    };
-    let (outcome, answer) = tokio::join!(acceptor.accept(far), client);
-    (outcome.unwrap_err(), answer)
 }
 
 #[tokio::test]

@@ -130,22 +130,69 @@ pub async fn talk(server: &mut TlsStream<DuplexStream>, client: &mut TlsStream<D
     assert_eq!(answer, b"understood");
 }
 
-/// A TLS 1.2 hello as a browser that also speaks TLCP sends it first (360), with these suites.
-pub fn tls12_hello(suites: &[u16]) -> Vec<u8> {
-    let prefixed = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes(), bytes].concat();
-    let extension = |kind: u16, data: &[u8]| [kind.to_be_bytes().to_vec(), prefixed(data)].concat();
+/// Big-endian length in front.
+fn prefixed<const N: usize>(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u32).to_be_bytes()[4 - N..], bytes].concat()
+}
+
+/// A handshake message in a record.
+fn record(version: [u8; 2], kind: u8, body: &[u8]) -> Vec<u8> {
+    let message = [&[kind][..], &prefixed::<3>(body)].concat();
+    [&[22][..], &version, &prefixed::<2>(&message)].concat()
+}
+
+/// A hello with these suites.
+fn hello(version: [u8; 2], suites: &[u16], extensions: &[u8]) -> Vec<u8> {
     let suites: Vec<u8> = suites.iter().flat_map(|s| s.to_be_bytes()).collect();
-    let groups = extension(10, &prefixed(&[0, 29, 0, 23]));
-    let algorithms = extension(13, &prefixed(&[4, 3]));
     let body = [
-        &[3, 3][..],
+        &version[..],
         &[7; 32],
         &[0],
-        &prefixed(&suites),
+        &prefixed::<2>(&suites),
         &[1, 0],
-        &prefixed(&[groups, algorithms].concat()),
+        extensions,
     ]
     .concat();
-    let message = [&[1, 0][..], &prefixed(&body)].concat();
-    [&[22, 3, 1][..], &prefixed(&message)].concat()
+    record(version, 1, &body)
+}
+
+/// A TLS 1.2 hello as a browser that also speaks TLCP sends it first (360), with these suites.
+pub fn tls12_hello(suites: &[u16]) -> Vec<u8> {
+    let extension =
+        |kind: u16, data: &[u8]| [kind.to_be_bytes().to_vec(), prefixed::<2>(data)].concat();
+    let groups = extension(10, &prefixed::<2>(&[0, 29, 0, 23]));
+    let algorithms = extension(13, &prefixed::<2>(&[4, 3]));
+    hello(
+        [3, 3],
+        suites,
+        &prefixed::<2>(&[groups, algorithms].concat()),
+    )
+}
+
+/// The first two messages of a TLCP client that shows these certificates, which no library would send in this order.
+pub fn tlcp_client_showing(certificates: &[&Issued]) -> Vec<u8> {
+    let list: Vec<u8> = certificates
+        .iter()
+        .flat_map(|c| prefixed::<3>(c.certificate.der()))
+        .collect();
+    [
+        hello([1, 1], &[0xE053], &[]),
+        record([1, 1], 11, &prefixed::<3>(&list)),
+    ]
+    .concat()
+}
+
+/// Says `words` to a listener and hangs up; the listener's explanation and its answer.
+pub async fn say(policy: &AcceptorPolicy, words: &[u8]) -> (HandshakeError, Vec<u8>) {
+    let acceptor = Acceptor::new(policy).unwrap();
+    let (mut near, far) = duplex(64 * 1024);
+    let client = async {
+        near.write_all(words).await.unwrap();
+        near.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        near.read_to_end(&mut answer).await.unwrap();
+        answer
+    };
+    let (outcome, answer) = tokio::join!(acceptor.accept(far), client);
+    (outcome.unwrap_err(), answer)
 }
