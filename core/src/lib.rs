@@ -14,4 +14,5 @@ pub mod upstream;
 
 pub use conn_info::ConnInfo;
 pub use error::{Error, Kind, Side};
+pub use alb_gm::tls::{Certificate, TlsInfo};
 pub use stream::{Socket, Stream};

@@ -1,1 +1,28 @@
-//! HTTP.
+//! HTTP: from an accepted, decrypted connection to the last byte of the response.
+//!
+//! [`connection::serve`] is the way in; [`handler`] is a request's path in wire order. Owns HTTP/1 on the wire, what
+//! HTTP/2 is given, routes, the proxy with its pools, static files, the answers of the gateway itself and the access
+//! log's lines. It must not accept, shake hands, choose peers or open log files: `core` does.
+
+mod access_log;
+mod body;
+mod clock;
+pub mod connection;
+mod deadline;
+mod exchange;
+mod facts;
+pub mod h1;
+mod h2;
+mod handler;
+mod headers;
+mod pool;
+mod prefixed;
+mod proxy;
+mod response;
+pub mod route;
+mod static_files;
+mod upgrade;
+mod worker;
+
+pub use route::Tables;
+pub use worker::Worker;

@@ -1,0 +1,182 @@
+//! One try at one peer: an idle connection or a fresh one, HTTP/1.1 or HTTP/2.
+
+use alb_conf::UpstreamProtocol;
+use alb_core::upstream::{PeerRef, Settings, connect};
+use alb_core::{Error, Kind, Side};
+use http::header::{CONNECTION, CONTENT_LENGTH, TE, UPGRADE};
+use http::{HeaderValue, Response, StatusCode};
+
+use crate::body::Body;
+use crate::connection::Client;
+use crate::h1::client::{Answered, Idle, Patience, Rest, Unanswered};
+use crate::h1::head::{Framing, ResponseHead};
+use crate::h1::{encode, writer};
+use crate::h2;
+use crate::pool::Home;
+use crate::proxy::Outbound;
+use crate::upgrade::Tunnel;
+
+/// A try that brought no response.
+pub(crate) struct Failed {
+    /// What happened.
+    pub error: Error,
+    /// The peer may have seen the request.
+    pub sent: bool,
+}
+
+/// Sends a request to `peer` and returns its response.
+pub(crate) async fn with_peer(
+    client: &Client,
+    peer: &PeerRef,
+    settings: &Settings,
+    outbound: &mut Outbound,
+) -> Result<Response<Body>, Failed> {
+    let active = peer.enter();
+    let response = match settings.protocol {
+        UpstreamProtocol::Http1 => over_http1(client, peer, settings, outbound).await?,
+        UpstreamProtocol::H2 => h2::client::exchange(client, peer, settings, outbound).await?,
+    };
+    Ok(response.map(|body| body.counted(active)))
+}
+
+/// A connection may have been closed by the peer while it was idle; then the request is sent once more on a fresh one,
+/// if that is safe.
+async fn over_http1(
+    client: &Client,
+    peer: &PeerRef,
+    settings: &Settings,
+    outbound: &mut Outbound,
+) -> Result<Response<Body>, Failed> {
+    let patience = Patience {
+        send: settings.send_timeout,
+        response: settings.response_timeout,
+    };
+    if let Some(idle) = client.worker.pool.take(peer) {
+        match idle
+            .exchange(
+                outbound.to_http1(),
+                &mut outbound.body,
+                &outbound.parts.method,
+                patience,
+            )
+            .await
+        {
+            Ok(answered) => return respond(client, peer, settings, outbound, answered),
+            Err(unanswered) if unanswered.stale && outbound.is_repeatable() => {}
+            Err(unanswered) => return Err(unanswered.into()),
+        }
+    }
+    client.worker.stats.upstream_connections.increment();
+    let stream = connect(peer, settings)
+        .await
+        .map_err(|error| Failed { error, sent: false })?;
+    let answered = Idle::new(stream)
+        .exchange(
+            outbound.to_http1(),
+            &mut outbound.body,
+            &outbound.parts.method,
+            patience,
+        )
+        .await?;
+    respond(client, peer, settings, outbound, answered)
+}
+
+/// The response from its head and what follows it.
+fn respond(
+    client: &Client,
+    peer: &PeerRef,
+    settings: &Settings,
+    outbound: &mut Outbound,
+    answered: Answered,
+) -> Result<Response<Body>, Failed> {
+    let Answered { head, rest } = answered;
+    let timeout = settings.response_timeout;
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return switch(outbound, head, rest);
+    }
+    let body = match rest {
+        Rest::Sent(idle) => {
+            let home = Home::new(&client.worker.pool, peer, settings);
+            Body::peer(idle.into_body(&head, timeout, Some(home)))
+        }
+        Rest::Early(request, idle) => {
+            let (body, write) = idle.split(&head, timeout);
+            tokio::task::spawn_local(writer::finish(
+                request,
+                write,
+                outbound.body.take(),
+                settings.send_timeout,
+            ));
+            Body::early_peer(body)
+        }
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    Ok(response)
+}
+
+/// The peer changes the protocol: only to the one the client asked for, and not before the peer agreed.
+fn switch(outbound: &Outbound, head: ResponseHead, rest: Rest) -> Result<Response<Body>, Failed> {
+    let (Some(_), Rest::Sent(idle)) = (&outbound.upgrade, rest) else {
+        return Err(Failed {
+            error: Error::new(Kind::Malformed, Side::Upstream),
+            sent: true,
+        });
+    };
+    let protocol = head.headers.get(UPGRADE).cloned();
+    let mut response = Response::new(Body::tunnel(Tunnel {
+        peer: idle.into_transport(),
+    }));
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    crate::headers::prepare_response(response.headers_mut());
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    if let Some(protocol) = protocol {
+        response.headers_mut().insert(UPGRADE, protocol);
+    }
+    Ok(response)
+}
+
+impl Outbound {
+    /// The request as HTTP/1.1 sends it.
+    fn to_http1(&self) -> writer::Writer {
+        let target = self.parts.uri.path_and_query().map_or("/", |p| p.as_str());
+        let headers = &self.parts.headers;
+        let mut head = Vec::with_capacity(1024);
+        encode::request_head(&mut head, &self.parts.method, target, headers);
+        let framing = match self.body.length() {
+            Some(0) => Framing::None,
+            Some(length) => Framing::Length(length),
+            None => Framing::Chunked,
+        };
+        match framing {
+            Framing::Chunked => head.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            Framing::Length(length) if !headers.contains_key(CONTENT_LENGTH) => {
+                head.extend_from_slice(b"content-length: ");
+                encode::decimal(&mut head, length);
+                head.extend_from_slice(b"\r\n");
+            }
+            _ => {}
+        }
+        if let Some(protocol) = &self.upgrade {
+            head.extend_from_slice(b"connection: upgrade\r\n");
+            encode::field(&mut head, b"upgrade", protocol.as_bytes());
+        } else if headers.contains_key(TE) {
+            head.extend_from_slice(b"connection: te\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        writer::Writer::new(head, framing)
+    }
+}
+
+impl From<Unanswered> for Failed {
+    fn from(unanswered: Unanswered) -> Self {
+        Self {
+            error: unanswered.error,
+            sent: true,
+        }
+    }
+}

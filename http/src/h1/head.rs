@@ -1,0 +1,407 @@
+//! Message heads, strictly: where one ends, and what it says (RFC 9112 §2–§6).
+//!
+//! Pure functions over bytes. Nothing here reads, writes or guesses: a head that two implementations
+//! could read differently is refused.
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
+use memchr::{memchr, memchr_iter};
+
+use super::Malformed;
+
+/// What a head may measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of the first line, without its CRLF.
+    pub line: usize,
+    /// Bytes of the whole head, with the empty line.
+    pub size: usize,
+    /// Header fields.
+    pub fields: usize,
+}
+
+/// How the end of a body is found (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// No body.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// Chunks.
+    Chunked,
+    /// Responses only: up to the end of the connection.
+    UntilClose,
+}
+
+/// A request head.
+#[derive(Debug)]
+pub struct RequestHead {
+    /// The method.
+    pub method: Method,
+    /// The target, byte for byte as sent.
+    pub uri: Uri,
+    /// HTTP/1.0 or HTTP/1.1.
+    pub version: Version,
+    /// The header fields in order of arrival, hop-by-hop ones included.
+    pub headers: HeaderMap,
+    /// How the body ends.
+    pub framing: Framing,
+    /// The client lets the connection live on.
+    pub keep_alive: bool,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub expects_continue: bool,
+}
+
+/// A response head.
+#[derive(Debug)]
+pub struct ResponseHead {
+    /// The status.
+    pub status: StatusCode,
+    /// HTTP/1.0 or HTTP/1.1.
+    pub version: Version,
+    /// The header fields.
+    pub headers: HeaderMap,
+    /// How the body ends.
+    pub framing: Framing,
+    /// The server lets the connection live on.
+    pub keep_alive: bool,
+}
+
+/// Looks for the end of a head in a growing buffer without reading any byte twice.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scanner {
+    scanned: usize,
+    line_start: usize,
+    lines: usize,
+}
+
+impl Scanner {
+    /// The length of the head at the start of `buffer` with its empty line, or `None` while it is incomplete.
+    ///
+    /// `buffer` must begin with the same bytes on every call. One CRLF before the request line is
+    /// skipped (RFC 9112 §2.2) by the caller, not here.
+    pub fn end(&mut self, buffer: &[u8], limits: &Limits) -> Result<Option<usize>, Malformed> {
+        for found in memchr_iter(b'\n', &buffer[self.scanned..]) {
+            let lf = self.scanned + found;
+            if lf == 0 || buffer[lf - 1] != b'\r' {
+                return Err(self.too_long(lf, limits).unwrap_or(Malformed::BareLf));
+            }
+            if let Some(fault) = self.too_long(lf - 1, limits) {
+                return Err(fault);
+            }
+            if lf - 1 == self.line_start {
+                return Ok(Some(lf + 1));
+            }
+            self.lines += 1;
+            self.line_start = lf + 1;
+            if self.lines > limits.fields + 1 {
+                return Err(Malformed::TooManyHeaders);
+            }
+        }
+        self.scanned = buffer.len();
+        self.too_long(buffer.len(), limits).map_or(Ok(None), Err)
+    }
+
+    fn too_long(&self, end: usize, limits: &Limits) -> Option<Malformed> {
+        if self.lines == 0 && end > limits.line {
+            Some(Malformed::LineTooLong)
+        } else if end + 2 > limits.size {
+            Some(Malformed::HeadTooLarge)
+        } else {
+            None
+        }
+    }
+
+    fn fields(&self) -> usize {
+        self.lines.saturating_sub(1)
+    }
+}
+
+/// Parses a complete request head (as delimited by [`Scanner::end`]).
+pub fn parse_request(head: &Bytes, scanner: &Scanner) -> Result<RequestHead, Malformed> {
+    let line_end = memchr(b'\r', head).ok_or(Malformed::RequestLine)?;
+    let (method, uri, version) = request_line(head, line_end)?;
+    let mut fields = Fields::default();
+    let headers = fields.parse(head, line_end + 2, scanner.fields())?;
+    check_host(&uri, version, &headers, fields.hosts)?;
+    let framing = fields.framing(&headers, version)?.unwrap_or(Framing::None);
+    let keep_alive = fields.keep_alive(&headers, version);
+    let expects_continue = fields.expect
+        && version == Version::HTTP_11
+        && headers
+            .get(EXPECT)
+            .is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    Ok(RequestHead {
+        method,
+        uri,
+        version,
+        headers,
+        framing,
+        keep_alive,
+        expects_continue,
+    })
+}
+
+/// Parses a complete response head; `to` is the method of the request it answers.
+pub fn parse_response(
+    head: &Bytes,
+    scanner: &Scanner,
+    to: &Method,
+) -> Result<ResponseHead, Malformed> {
+    let line_end = memchr(b'\r', head).ok_or(Malformed::StatusLine)?;
+    let (version, status) = status_line(&head[..line_end])?;
+    let mut fields = Fields::default();
+    let headers = fields.parse(head, line_end + 2, scanner.fields())?;
+    let declared = fields.framing(&headers, version)?;
+    let framing = match status {
+        // RFC 9112 §6.3, rules 1 and 2.
+        _ if *to == Method::HEAD => Framing::None,
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Framing::None,
+        s if s.is_informational() => Framing::None,
+        _ => declared.unwrap_or(Framing::UntilClose),
+    };
+    let keep_alive = fields.keep_alive(&headers, version) && framing != Framing::UntilClose;
+    Ok(ResponseHead {
+        status,
+        version,
+        headers,
+        framing,
+        keep_alive,
+    })
+}
+
+/// Parses the field lines of a trailer section (RFC 9112 §7.1.2), the empty line included.
+pub fn parse_trailers(section: &Bytes) -> Result<HeaderMap, Malformed> {
+    Fields::default().parse(section, 0, 4)
+}
+
+/// Splits a list header into its members, without surrounding whitespace and empty members.
+pub fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|b| *b == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|m| !m.is_empty())
+}
+
+/// `host[:port]` as `Host` and `:authority` may have it: registered name, IPv4 or bracketed IPv6 (RFC 3986 §3.2.2).
+pub fn is_host(value: &[u8]) -> bool {
+    let (host, port) = match value.strip_prefix(b"[") {
+        Some(rest) => match memchr(b']', rest) {
+            Some(end) => {
+                let inside = &rest[..end];
+                let valid = inside
+                    .iter()
+                    .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'v'));
+                (if valid { inside } else { &b""[..] }, &rest[end + 1..])
+            }
+            None => return false,
+        },
+        None => value.split_at(memchr(b':', value).unwrap_or(value.len())),
+    };
+    let bracketed = value.first() == Some(&b'[');
+    let host_valid = !host.is_empty() && (bracketed || host.iter().all(|b| is_reg_name(*b)));
+    let port_valid = match port {
+        [] => true,
+        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    host_valid && port_valid
+}
+
+fn is_reg_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+fn request_line(head: &Bytes, end: usize) -> Result<(Method, Uri, Version), Malformed> {
+    let line = &head[..end];
+    let first = memchr(b' ', line).ok_or(Malformed::RequestLine)?;
+    let second = first + 1 + memchr(b' ', &line[first + 1..]).ok_or(Malformed::RequestLine)?;
+    let version = match &line[second + 1..] {
+        b"HTTP/1.1" => Version::HTTP_11,
+        b"HTTP/1.0" => Version::HTTP_10,
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            return Err(Malformed::Version);
+        }
+        _ => return Err(Malformed::RequestLine),
+    };
+    let method = Method::from_bytes(&line[..first]).map_err(|_| Malformed::RequestLine)?;
+    let target = &line[first + 1..second];
+    // A fragment never belongs into a request; the URI type would drop it silently.
+    if memchr(b'#', target).is_some() || !target.iter().all(u8::is_ascii_graphic) {
+        return Err(Malformed::Target);
+    }
+    let uri =
+        Uri::from_maybe_shared(head.slice(first + 1..second)).map_err(|_| Malformed::Target)?;
+    check_form(&method, &uri, target)?;
+    Ok((method, uri, version))
+}
+
+/// Which of the four forms of a target may come with which method (RFC 9112 §3.2).
+fn check_form(method: &Method, uri: &Uri, target: &[u8]) -> Result<(), Malformed> {
+    let form_fits = match target {
+        [b'/', ..] => *method != Method::CONNECT,
+        b"*" => *method == Method::OPTIONS,
+        _ if *method == Method::CONNECT => uri.scheme().is_none() && uri.port().is_some(),
+        _ => uri.scheme().is_some() && uri.authority().is_some(),
+    };
+    // `user:password@host` in a target is a way to lie about the host (RFC 9110 §4.2.4).
+    let honest = uri
+        .authority()
+        .is_none_or(|a| is_host(a.as_str().as_bytes()));
+    if form_fits && honest {
+        Ok(())
+    } else {
+        Err(Malformed::Target)
+    }
+}
+
+fn status_line(line: &[u8]) -> Result<(Version, StatusCode), Malformed> {
+    let version = match line.get(..9) {
+        Some(b"HTTP/1.1 ") => Version::HTTP_11,
+        Some(b"HTTP/1.0 ") => Version::HTTP_10,
+        _ => return Err(Malformed::StatusLine),
+    };
+    let code = line.get(9..12).ok_or(Malformed::StatusLine)?;
+    if !matches!(line.get(12), None | Some(b' ')) {
+        return Err(Malformed::StatusLine);
+    }
+    let status = StatusCode::from_bytes(code).map_err(|_| Malformed::StatusLine)?;
+    Ok((version, status))
+}
+
+fn check_host(
+    uri: &Uri,
+    version: Version,
+    headers: &HeaderMap,
+    hosts: usize,
+) -> Result<(), Malformed> {
+    let host = match (hosts, version) {
+        (0, Version::HTTP_10) => return Ok(()),
+        (0, _) => return Err(Malformed::HostMissing),
+        (1, _) => headers.get(HOST).map_or(&b""[..], HeaderValue::as_bytes),
+        _ => return Err(Malformed::HostRepeated),
+    };
+    if !is_host(host) {
+        return Err(Malformed::HostInvalid);
+    }
+    match uri.authority() {
+        Some(authority) if !authority.as_str().as_bytes().eq_ignore_ascii_case(host) => {
+            Err(Malformed::HostMismatch)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What was met while the field lines were read: saves looking up what is not there.
+#[derive(Default)]
+struct Fields {
+    hosts: usize,
+    lengths: usize,
+    encodings: usize,
+    connection: bool,
+    expect: bool,
+}
+
+impl Fields {
+    fn parse(&mut self, head: &Bytes, start: usize, count: usize) -> Result<HeaderMap, Malformed> {
+        let mut headers = HeaderMap::with_capacity(count + 4);
+        let mut at = start;
+        while head.get(at) != Some(&b'\r') {
+            let end = at + memchr(b'\r', &head[at..]).ok_or(Malformed::BareLf)?;
+            if head.get(end + 1) != Some(&b'\n') {
+                return Err(Malformed::BareCr);
+            }
+            let (name, value) = field_line(head, at, end)?;
+            self.note(&name);
+            headers
+                .try_append(name, value)
+                .map_err(|_| Malformed::TooManyHeaders)?;
+            at = end + 2;
+        }
+        if head.get(at + 1) == Some(&b'\n') {
+            Ok(headers)
+        } else {
+            Err(Malformed::BareCr)
+        }
+    }
+
+    fn note(&mut self, name: &HeaderName) {
+        match *name {
+            HOST => self.hosts += 1,
+            CONTENT_LENGTH => self.lengths += 1,
+            TRANSFER_ENCODING => self.encodings += 1,
+            CONNECTION => self.connection = true,
+            EXPECT => self.expect = true,
+            _ => {}
+        }
+    }
+
+    /// What the head declares, if it declares anything (RFC 9112 §6.3, with every ambiguity refused).
+    fn framing(&self, headers: &HeaderMap, version: Version) -> Result<Option<Framing>, Malformed> {
+        match (self.lengths, self.encodings) {
+            (0, 0) => Ok(None),
+            (1, 0) => content_length(headers.get(CONTENT_LENGTH)).map(|n| Some(Framing::Length(n))),
+            (_, 0) => Err(Malformed::LengthRepeated),
+            (0, _) if version == Version::HTTP_10 => Err(Malformed::EncodingInOld),
+            (0, 1) if is_chunked(headers.get(TRANSFER_ENCODING)) => Ok(Some(Framing::Chunked)),
+            (0, _) => Err(Malformed::Encoding),
+            _ => Err(Malformed::LengthAndEncoding),
+        }
+    }
+
+    fn keep_alive(&self, headers: &HeaderMap, version: Version) -> bool {
+        let says = |token: &[u8]| {
+            self.connection
+                && headers
+                    .get_all(CONNECTION)
+                    .iter()
+                    .flat_map(|v| members(v.as_bytes()))
+                    .any(|m| m.eq_ignore_ascii_case(token))
+        };
+        match version {
+            Version::HTTP_10 => says(b"keep-alive") && !says(b"close"),
+            _ => !says(b"close"),
+        }
+    }
+}
+
+fn field_line(
+    head: &Bytes,
+    start: usize,
+    end: usize,
+) -> Result<(HeaderName, HeaderValue), Malformed> {
+    let line = &head[start..end];
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        return Err(Malformed::Folded);
+    }
+    let colon = memchr(b':', line).ok_or(Malformed::HeaderName)?;
+    let name = HeaderName::from_bytes(&line[..colon]).map_err(|_| Malformed::HeaderName)?;
+    let value = &line[colon + 1..];
+    let left = value
+        .iter()
+        .position(|b| !matches!(b, b' ' | b'\t'))
+        .unwrap_or(value.len());
+    let right = value
+        .iter()
+        .rposition(|b| !matches!(b, b' ' | b'\t'))
+        .map_or(left, |last| last + 1);
+    let from = start + colon + 1;
+    let value = HeaderValue::from_maybe_shared(head.slice(from + left..from + right))
+        .map_err(|_| Malformed::HeaderValue)?;
+    Ok((name, value))
+}
+
+fn content_length(value: Option<&HeaderValue>) -> Result<u64, Malformed> {
+    let digits = value.map_or(&b""[..], HeaderValue::as_bytes);
+    if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Malformed::LengthInvalid);
+    }
+    Ok(digits.iter().fold(0, |n, d| n * 10 + u64::from(d - b'0')))
+}
+
+fn is_chunked(value: Option<&HeaderValue>) -> bool {
+    value.is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"chunked"))
+}

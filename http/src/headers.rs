@@ -1,0 +1,166 @@
+//! Header fields on their way through: what ends here, what only the gateway may say, what a route changes.
+
+use alb_conf::Forwarded;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    SERVER, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
+
+use crate::body::Body;
+use crate::connection::Client;
+use crate::facts::forwarded_node;
+use crate::h1::head::members;
+use crate::route::Route;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// The protocol a client asks to change to, over HTTP/1.1 and without a body (RFC 9110 §7.8).
+pub fn upgrade_wanted(request: &Request<Body>) -> Option<HeaderValue> {
+    let wanted = request.headers().get(UPGRADE)?;
+    let possible = request.version() == Version::HTTP_11 && *request.method() == Method::GET;
+    let nominated = request
+        .headers()
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|v| members(v.as_bytes()))
+        .any(|m| m.eq_ignore_ascii_case(b"upgrade"));
+    (possible && nominated && request.body().length() == Some(0)).then(|| wanted.clone())
+}
+
+/// Removes what concerns only the connection it came over (RFC 9110 §7.6.1).
+pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let values: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+        for name in values.iter().flat_map(|v| members(v.as_bytes())) {
+            // Naming an end-to-end field must not make it disappear where the framing or the route rests on it.
+            match HeaderName::from_bytes(name) {
+                Ok(HOST | CONTENT_LENGTH | TE) | Err(_) => {}
+                Ok(name) => drop(headers.remove(name)),
+            }
+        }
+        headers.remove(CONNECTION);
+    }
+    for name in [
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+    ] {
+        headers.remove(name);
+    }
+}
+
+/// Makes the client's fields the peer's: what stands in them afterwards is true, or came from the client as its own.
+pub fn prepare_request(
+    headers: &mut HeaderMap,
+    client: &Client,
+    route: &Route,
+    host: Option<&HeaderValue>,
+) {
+    let wants_trailers = headers
+        .get(TE)
+        .is_some_and(|v| members(v.as_bytes()).any(|m| m.eq_ignore_ascii_case(b"trailers")));
+    remove_hop_by_hop(headers);
+    headers.remove(TE);
+    if wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    // The gateway itself has asked for the body, or will.
+    headers.remove(EXPECT);
+    remove_reserved(headers, &route.reserved);
+    for kind in &route.forwarded {
+        tell_forwarded(headers, *kind, client, host);
+    }
+    for (name, fact) in &route.tls_headers {
+        if let Some(value) = client.facts.tls(&client.info, *fact) {
+            headers.insert(name, value);
+        }
+    }
+    edit(headers, &route.request_set, &route.request_remove);
+}
+
+/// Makes a peer's fields the client's.
+pub fn prepare_response(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+    headers.remove(TE);
+    // What runs behind the gateway is nobody's business.
+    headers.remove(SERVER);
+}
+
+/// The route's changes to a response.
+pub fn edit_response(headers: &mut HeaderMap, route: &Route) {
+    edit(headers, &route.response_set, &route.response_remove);
+}
+
+fn edit(headers: &mut HeaderMap, set: &[(HeaderName, HeaderValue)], remove: &[HeaderName]) {
+    for name in remove {
+        headers.remove(name);
+    }
+    for (name, value) in set {
+        headers.insert(name, value.clone());
+    }
+}
+
+/// Removes a client's copies of fields that only the gateway may set. Many applications read `X_Real_IP` and
+/// `X-Real-IP` as one (CGI, RFC 3875 §4.1.18): spellings with underscores go, too.
+fn remove_reserved(headers: &mut HeaderMap, reserved: &[HeaderName]) {
+    for name in reserved {
+        headers.remove(name);
+    }
+    let disguised = |name: &&HeaderName| {
+        name.as_str().contains('_')
+            && reserved
+                .iter()
+                .any(|r| same_but_for_underscores(r.as_str(), name.as_str()))
+    };
+    while let Some(name) = headers.keys().find(disguised).cloned() {
+        headers.remove(name);
+    }
+}
+
+fn same_but_for_underscores(a: &str, b: &str) -> bool {
+    let dashed = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    a.len() == b.len() && a.bytes().map(dashed).eq(b.bytes().map(dashed))
+}
+
+fn tell_forwarded(
+    headers: &mut HeaderMap,
+    kind: Forwarded,
+    client: &Client,
+    host: Option<&HeaderValue>,
+) {
+    let facts = &client.facts;
+    match kind {
+        Forwarded::XForwarded => {
+            headers.insert(X_FORWARDED_FOR, facts.address.clone());
+            headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(facts.scheme));
+            headers.insert(X_FORWARDED_PORT, facts.port.clone());
+            if let Some(host) = host {
+                headers.insert(X_FORWARDED_HOST, host.clone());
+            }
+        }
+        Forwarded::XRealIp => {
+            headers.insert(X_REAL_IP, facts.address.clone());
+        }
+        Forwarded::Forwarded => {
+            let node = forwarded_node(client.info.peer.ip());
+            let host = host
+                .and_then(|h| h.to_str().ok())
+                .map(|h| format!(";host=\"{h}\""))
+                .unwrap_or_default();
+            let text = format!("for={node}{host};proto={}", facts.scheme);
+            if let Ok(value) = HeaderValue::try_from(text) {
+                headers.insert(FORWARDED, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! A request to an upstream: choose a peer, connect or reuse, exchange, and try another peer where that is safe.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use alb_conf::{Retry, RetryOn};
+use alb_core::upstream::{Outcome, PeerRef, Tried};
+use alb_core::{Error, Kind, Side};
+use http::header::HOST;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+
+use crate::access_log::{Record, Try};
+use crate::body::Body;
+use crate::connection::Client;
+use crate::exchange::{self, Failed};
+use crate::route::Route;
+use crate::worker::Current;
+use crate::{handler, headers};
+
+/// A request on its way to an upstream.
+pub(crate) struct Outbound {
+    /// Method, target and fields as the peer will see them.
+    pub parts: Parts,
+    /// The body; taken when it cannot be sent again.
+    pub body: Body,
+    /// The protocol to change to, if the client wants to.
+    pub upgrade: Option<HeaderValue>,
+}
+
+/// Forwards a request to the upstream with this number; every failure is a status.
+pub(crate) async fn forward(
+    client: &Rc<Client>,
+    pinned: &Current,
+    route: &Route,
+    upstream: usize,
+    request: Request<Body>,
+    record: &mut Option<Box<Record>>,
+) -> Result<Response<Body>, StatusCode> {
+    let mut outbound = prepare(client, route, request)?;
+    let settings = pinned.tables.upstreams[upstream].settings();
+    let cursor = &pinned.cursors[upstream];
+    let begun = Instant::now();
+    let mut tried = Tried::default();
+    loop {
+        let now = Instant::now();
+        let Some(peer) = cursor.borrow_mut().pick(now, &mut tried) else {
+            return Err(give_up(
+                client,
+                &Error::new(Kind::NoLivePeer, Side::Upstream),
+            ));
+        };
+        let result = exchange::with_peer(client, &peer, settings, &mut outbound).await;
+        let verdict = Verdict::of(&result, &settings.retry);
+        if let Some(outcome) = verdict.outcome {
+            cursor.borrow().report(&peer, outcome, Instant::now());
+        }
+        note(record, &peer, &result, begun);
+        let again = verdict.retry
+            && (tried.count() as u32) < settings.retry.tries
+            && begun.elapsed() < *settings.retry.within
+            && outbound.may_repeat(&result);
+        if again {
+            client.worker.stats.upstream_retries.increment();
+            continue;
+        }
+        let mut response = result.map_err(|failed| give_up(client, &failed.error))?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            headers::prepare_response(response.headers_mut());
+        }
+        return Ok(response);
+    }
+}
+
+/// What an attempt means for the peer and for the request.
+struct Verdict {
+    outcome: Option<Outcome>,
+    retry: bool,
+}
+
+impl Verdict {
+    fn of(result: &Result<Response<Body>, Failed>, retry: &Retry) -> Self {
+        match result {
+            Ok(response) => {
+                let listed = retry
+                    .on
+                    .contains(&RetryOn::Status(response.status().as_u16()));
+                let outcome = if listed {
+                    Outcome::Failure
+                } else {
+                    Outcome::Success
+                };
+                Self {
+                    outcome: Some(outcome),
+                    retry: listed,
+                }
+            }
+            // The client's failure says nothing about the peer.
+            Err(failed) if failed.error.side != Side::Upstream => Self {
+                outcome: None,
+                retry: false,
+            },
+            Err(failed) => {
+                let timeout = matches!(
+                    failed.error.kind,
+                    Kind::ConnectTimeout | Kind::ReadTimeout | Kind::WriteTimeout
+                );
+                let condition = if timeout {
+                    RetryOn::Timeout
+                } else {
+                    RetryOn::Error
+                };
+                Self {
+                    outcome: Some(Outcome::Failure),
+                    retry: retry.on.contains(&condition),
+                }
+            }
+        }
+    }
+}
+
+impl Outbound {
+    /// Sending it twice does what sending it once does: it is idempotent (RFC 9110 §9.2.2), and its body is still there.
+    pub fn is_repeatable(&self) -> bool {
+        let idempotent = matches!(
+            self.parts.method,
+            Method::GET
+                | Method::HEAD
+                | Method::OPTIONS
+                | Method::TRACE
+                | Method::PUT
+                | Method::DELETE
+        );
+        idempotent && !self.body.is_touched()
+    }
+
+    /// Whether another peer may be asked: if this one may have seen the request, only for a repeatable one.
+    fn may_repeat(&self, result: &Result<Response<Body>, Failed>) -> bool {
+        let unseen = matches!(result, Err(failed) if !failed.sent);
+        self.is_repeatable() || (unseen && !self.body.is_touched())
+    }
+}
+
+fn prepare(client: &Client, route: &Route, request: Request<Body>) -> Result<Outbound, StatusCode> {
+    let upgrade = headers::upgrade_wanted(&request);
+    let host = match request.headers().get(HOST) {
+        Some(host) => Some(host.clone()),
+        None => HeaderValue::from_str(handler::host(&request)?)
+            .ok()
+            .filter(|h| !h.is_empty()),
+    };
+    let (mut parts, body) = request.into_parts();
+    headers::prepare_request(&mut parts.headers, client, route, host.as_ref());
+    if let Some(host) = host
+        && !route.request_set.iter().any(|(name, _)| *name == HOST)
+    {
+        parts.headers.insert(HOST, host);
+    }
+    Ok(Outbound {
+        parts,
+        body,
+        upgrade,
+    })
+}
+
+/// Leaves a trace of a try in the access log's line.
+fn note(
+    record: &mut Option<Box<Record>>,
+    peer: &PeerRef,
+    result: &Result<Response<Body>, Failed>,
+    begun: Instant,
+) {
+    if let Some(record) = record {
+        let status = result
+            .as_ref()
+            .ok()
+            .map(|response| response.status().as_u16());
+        record.tries.push(Try {
+            address: peer.address().to_string(),
+            status,
+            took: begun.elapsed(),
+        });
+    }
+}
+
+fn give_up(client: &Client, error: &Error) -> StatusCode {
+    let status = handler::status(error);
+    if error.side == Side::Upstream {
+        client.worker.stats.upstream_failures.increment();
+        tracing::warn!(client = %client.info.peer, status = status.as_u16(), "{error}");
+    }
+    status
+}
