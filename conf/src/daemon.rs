@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::units::within;
+use crate::range::within;
 use crate::{Spanned, Time};
 
 /// The process itself: threads, user, shutdown.

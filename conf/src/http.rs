@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
-use crate::units::{within, within_size, within_time};
+use crate::range::{within, within_size, within_time};
 use crate::{Size, Spanned, Time, Tls};
 
 /// An HTTP listener: HTTP/1.1 and HTTP/2, plain or with TLCP and TLS.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::units::within;
+use crate::range::within;
 use crate::{Size, Spanned};
 
 /// Error log and access log.

@@ -103,19 +103,33 @@ impl Report {
         span: &Span,
         diagnostic: &'a Diagnostic,
     ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-        let primary = AnnotationKind::Primary
-            .span(self.clamp(span))
-            .label(diagnostic.label.as_deref().map(printable));
+        let span = self.clamp(span);
         let related = diagnostic.related.as_ref();
-        let related = related.map(|(span, label)| {
-            AnnotationKind::Context
-                .span(self.clamp(span))
-                .label(printable(label))
-        });
-        Snippet::source(&self.source.text)
+        let related = related.map(|(span, label)| (self.clamp(span), printable(label)));
+        let other = related.as_ref().map_or(&span, |(span, _)| span);
+        let lines = self.lines(span.start.min(other.start)..span.end.max(other.end));
+        let within = |span: &Span| span.start - lines.start..span.end - lines.start;
+        let label = diagnostic.label.as_deref().map(printable);
+        Snippet::source(&self.source.text[lines.clone()])
+            .line_start(self.position(lines.start).0)
             .path(self.source.path.to_string_lossy())
-            .annotation(primary)
-            .annotations(related)
+            .annotation(AnnotationKind::Primary.span(within(&span)).label(label))
+            .annotations(
+                related
+                    .map(|(span, label)| AnnotationKind::Context.span(within(&span)).label(label)),
+            )
+    }
+
+    /// The whole lines around a span; the renderer takes time for every line it is given.
+    fn lines(&self, span: Span) -> Span {
+        let text = &self.source.text;
+        let start = text[..span.start]
+            .rfind('\n')
+            .map_or(0, |newline| newline + 1);
+        let end = text[span.end..]
+            .find('\n')
+            .map_or(text.len(), |newline| span.end + newline);
+        start..end
     }
 
     /// A span inside the text and between characters, whatever a caller gave.

@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::Config;
 
 /// The JSON schema (draft 2020-12) of the configuration file, its tables and arrays taken as JSON's.
-pub fn schema() -> Schema {
+pub fn schema() -> String {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(without_null));
     let mut schema = settings.into_generator().into_root_schema_for::<Config>();
     schema.insert("title".into(), "alb configuration".into());
-    schema
+    format!("{:#}\n", schema.as_value())
 }
 
 /// TOML has no null: what may be left out is left out.

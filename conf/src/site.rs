@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserializer, Error, Unexpected};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::range::within;
 use crate::shorthand::Shorthand;
-use crate::units::within;
 use crate::{Map, Size, Spanned};
 
 /// A virtual host: the requests for some hosts on some listeners.

@@ -1,17 +1,21 @@
 //! The nearest valid name, for `help:`.
 
-/// Names this alike are probably a slip of the finger.
-const ALIKE: f64 = 0.72;
+/// Longer words are not slips of the finger, and comparing them takes long.
+const LONGEST: usize = 64;
 /// Names listed at most when none is alike.
 const LISTED: usize = 24;
 
-/// "did you mean …?" for the nearest of `names`, if one is near.
+/// "did you mean …?" for the nearest of `names`, if one is near: one slip in three letters, or one the other's beginning.
 pub(crate) fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
-    let likeness = |name: &str| strsim::jaro_winkler(&word.to_lowercase(), &name.to_lowercase());
-    let nearest = names
-        .map(|name| (likeness(name), name))
-        .max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (nearest.0 >= ALIKE).then(|| format!("did you mean `{}`?", nearest.1))
+    let word = word.to_lowercase();
+    let slips = |name: &str| strsim::damerau_levenshtein(&word, &name.to_lowercase());
+    let alike = |name: &&str| word.len() <= LONGEST && name.len() <= LONGEST;
+    let (slips, nearest) = names.filter(alike).map(|name| (slips(name), name)).min()?;
+    let beginning = word.len() >= 3
+        && nearest.len() >= 3
+        && (nearest.starts_with(&word) || word.starts_with(nearest));
+    (slips <= (word.chars().count() / 3).max(1) || beginning)
+        .then(|| format!("did you mean `{nearest}`?"))
 }
 
 /// The nearest of `names`, or else all of them after `intro`.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::units::{within, within_time};
+use crate::range::{within, within_time};
 use crate::{Spanned, Time};
 
 /// TLCP and TLS on a listener.

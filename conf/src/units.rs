@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::{Serialize, Serializer};
 
 /// A span of time: a whole number and `ms`, `s`, `m`, `h` or `d`. Stored in milliseconds.
@@ -41,6 +41,11 @@ const SIZE_UNITS: [(&str, u64); 7] = [
 ];
 
 impl Time {
+    /// A whole number of milliseconds.
+    pub const fn millis(millis: u64) -> Self {
+        Self(Duration::from_millis(millis))
+    }
+
     /// A whole number of seconds.
     pub const fn seconds(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
@@ -48,6 +53,11 @@ impl Time {
 }
 
 impl Size {
+    /// A number of bytes.
+    pub const fn bytes(count: u64) -> Self {
+        Self(count)
+    }
+
     /// A whole number of KiB.
     pub const fn kib(count: u64) -> Self {
         Self(count << 10)
@@ -123,79 +133,6 @@ fn scale(
         .checked_mul(*factor)
         .filter(|value| i64::try_from(*value).is_ok())
         .ok_or_else(too_large)
-}
-
-/// Reads a whole number from `MIN` to `MAX`, for `#[serde(deserialize_with)]`.
-pub(crate) fn within<'de, const MIN: i64, const MAX: i64, T, D>(
-    deserializer: D,
-) -> Result<T, D::Error>
-where
-    T: FromNumber,
-    D: Deserializer<'de>,
-{
-    let number = i64::deserialize(deserializer)?;
-    Some(number)
-        .filter(|number| (MIN..=MAX).contains(number))
-        .and_then(T::from_number)
-        .ok_or_else(|| {
-            D::Error::custom(format!(
-                "`{number}` is out of range: expected {MIN} to {MAX}"
-            ))
-        })
-}
-
-/// Reads a time from `MIN` milliseconds to `MAX` seconds, for `#[serde(deserialize_with)]`.
-pub(crate) fn within_time<'de, const MIN: u64, const MAX: u64, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Time, D::Error> {
-    let time = Time::deserialize(deserializer)?;
-    let (min, max) = (Time(Duration::from_millis(MIN)), Time::seconds(MAX));
-    if (min..=max).contains(&time) {
-        return Ok(time);
-    }
-    let expected = format!("a duration from `{min}` to `{max}`");
-    Err(D::Error::invalid_value(
-        Unexpected::Str(&time.to_string()),
-        &expected.as_str(),
-    ))
-}
-
-/// Reads a size from `MIN` to `MAX` bytes, for `#[serde(deserialize_with)]`.
-pub(crate) fn within_size<'de, const MIN: u64, const MAX: u64, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Size, D::Error> {
-    let size = Size::deserialize(deserializer)?;
-    if (MIN..=MAX).contains(&size) {
-        return Ok(size);
-    }
-    let expected = format!("a size from `{}` to `{}`", Size(MIN), Size(MAX));
-    Err(D::Error::invalid_value(
-        Unexpected::Str(&size.to_string()),
-        &expected.as_str(),
-    ))
-}
-
-/// Whole numbers that fields have, optional ones included.
-pub(crate) trait FromNumber: Sized {
-    fn from_number(number: i64) -> Option<Self>;
-}
-
-impl FromNumber for u16 {
-    fn from_number(number: i64) -> Option<Self> {
-        number.try_into().ok()
-    }
-}
-
-impl FromNumber for u32 {
-    fn from_number(number: i64) -> Option<Self> {
-        number.try_into().ok()
-    }
-}
-
-impl FromNumber for Option<u64> {
-    fn from_number(number: i64) -> Option<Self> {
-        number.try_into().ok().map(Some)
-    }
 }
 
 impl Deref for Time {

@@ -1,6 +1,7 @@
 //! Routes: one matcher, one action, and each path of a site once.
 
 use super::{Findings, Seen, headers};
+use crate::suggest::suggest;
 use crate::{Config, Diagnostic, Files, Return, Route, Site, Spanned};
 
 pub(super) fn check(config: &Config, site: &Site, findings: &mut Findings<'_>) {
@@ -173,7 +174,7 @@ fn check_return(reply: &Spanned<Return>, findings: &mut Findings<'_>) {
             )
             .help("redirects are 301, 302, 303, 307 and 308"),
         ),
-        Some(location) => headers::check_value(location, findings),
+        Some(location) => check_location(location, findings),
         None => {}
     }
     if body.is_some() && matches!(status, 204 | 205 | 304) {
@@ -184,5 +185,24 @@ fn check_return(reply: &Spanned<Return>, findings: &mut Findings<'_>) {
     }
     if let Some(content_type) = content_type {
         headers::check_value(content_type, findings);
+    }
+}
+
+const VARIABLES: [&str; 3] = ["host", "uri", "scheme"];
+
+fn check_location(location: &Spanned<String>, findings: &mut Findings<'_>) {
+    headers::check_value(location, findings);
+    for after in location.split('$').skip(1) {
+        let end = after
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(after.len());
+        let name = &after[..end];
+        if !VARIABLES.contains(&name) {
+            let help = suggest(name, VARIABLES.into_iter(), "the variables here are");
+            findings.push(
+                Diagnostic::error(location.span(), format!("unknown variable `${name}`"))
+                    .help(help),
+            );
+        }
     }
 }

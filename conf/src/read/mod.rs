@@ -58,6 +58,8 @@ pub(crate) fn read(text: &str) -> Reading {
                 left_out.insert(steps);
             }
             Err(_) => {
+                let more = format!("more than {MAX_FAULTS} problems: these are the first");
+                reading.findings.push(Diagnostic::of_file(more));
                 reading.torn = true;
                 break;
             }
