@@ -34,12 +34,31 @@ pub enum Error {
         /// What was met instead.
         found: String,
     },
+    /// A failure about the content of a file.
+    #[error("`{}`{}{source}", path.display(), if matches!(**source, Error::Malformed { .. }) { " is " } else { ": " })]
+    InFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
     /// A request that contradicts itself or a rule; the sentence says what to change.
     #[error("{0}")]
     Refused(String),
 }
 
 impl Error {
+    /// Names the file this failure is about, unless it does already.
+    pub fn in_file(self, path: &Path) -> Self {
+        match self {
+            Self::Io { .. } | Self::InFile { .. } => self,
+            source => Self::InFile {
+                path: path.to_path_buf(),
+                source: Box::new(source),
+            },
+        }
+    }
+
     /// A [`Error::Malformed`].
     pub fn malformed(expected: &'static str, found: impl Into<String>) -> Self {
         Self::Malformed {

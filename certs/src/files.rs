@@ -20,13 +20,20 @@ pub fn write_public(path: &Path, content: &[u8]) -> Result<()> {
     write_whole(path, content, 0o644)
 }
 
-/// Writes a file of mode 0644 that must not exist yet; fails with `AlreadyExists` rather than replace it.
+/// Writes a file of mode 0644 that must not exist yet, and never replaces one.
 pub fn write_new(path: &Path, content: &[u8]) -> Result<()> {
-    // A hard link, unlike a rename, never replaces.
-    place(path, content, 0o644, |temporary, path| {
-        fs::hard_link(temporary, path)?;
-        fs::remove_file(temporary)
-    })
+    place(path, content, 0o644, link)
+}
+
+/// Writes a file of mode 0600 that must not exist yet, and never replaces one.
+pub fn write_new_private(path: &Path, content: &[u8]) -> Result<()> {
+    place(path, content, 0o600, link)
+}
+
+/// A hard link, unlike a rename, never replaces.
+fn link(temporary: &Path, path: &Path) -> std::io::Result<()> {
+    fs::hard_link(temporary, path)?;
+    fs::remove_file(temporary)
 }
 
 /// Removes what killed writers left in a directory. The caller must know that no writer is at work there.
@@ -86,7 +93,13 @@ fn place(
         // The first error is the one to tell; what is left behind is only a temporary file.
         let _ = fs::remove_file(&temporary);
     }
-    result.map_err(Error::io("write", path))?;
+    result.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Error::Refused(format!(
+            "`{}` exists already and is not replaced; choose another name, or remove it first",
+            path.display()
+        )),
+        _ => Error::io("write", path)(error),
+    })?;
     sync_directory(path.parent().unwrap_or(Path::new(".")))
 }
 

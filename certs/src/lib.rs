@@ -12,6 +12,7 @@ pub mod envelope;
 pub mod error;
 pub mod extension;
 pub mod files;
+pub mod inspect;
 pub mod issue;
 pub mod key;
 pub mod key_file;

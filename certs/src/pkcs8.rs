@@ -112,6 +112,44 @@ pub fn is_encrypted(bytes: &[u8]) -> bool {
     kind().is_ok()
 }
 
+/// How a key is encrypted, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The cipher.
+    pub cipher: String,
+    /// The function that makes a key of the password, and its rounds.
+    pub derivation: String,
+}
+
+/// Says how a key is encrypted, without opening it.
+pub fn describe(encrypted_private_key_info: &[u8]) -> Result<Facts> {
+    let mut scheme = Reader::whole_sequence(encrypted_private_key_info, WHAT)?.sequence()?;
+    let kind = scheme.object_id()?;
+    if kind != oid::PBES2 && kind != oid::GM_PBES2 {
+        return Ok(Facts {
+            cipher: named(&kind),
+            derivation: "part of the scheme".to_owned(),
+        });
+    }
+    let mut parameters = scheme.sequence()?;
+    let mut derivation = parameters.sequence()?;
+    let function = derivation.object_id()?;
+    let mut details = derivation.sequence()?;
+    details.octets()?;
+    let rounds = details.small()?;
+    details.optional(tag::INTEGER)?;
+    let prf = details
+        .optional(tag::SEQUENCE)?
+        .map(|prf| prf.reader(WHAT).object_id())
+        .transpose()?
+        .unwrap_or(oid::HMAC_SHA1);
+    let cipher = parameters.sequence()?.object_id()?;
+    Ok(Facts {
+        cipher: named(&cipher),
+        derivation: format!("{}, {}, {rounds} rounds", named(&function), named(&prf)),
+    })
+}
+
 /// The parameters of PBKDF2.
 struct Derivation<'a> {
     salt: &'a [u8],

@@ -45,10 +45,7 @@ pub fn open_file(der: &[u8], password: &[u8]) -> Result<Opened> {
         return Err(key_data.wrong("another cipher than SM4"));
     }
     let encrypted = key_data.octets()?;
-    let mut certificate_data = content.sequence()?;
-    certificate_data.object_id()?;
-    let certificate = Certificate::from_der(certificate_data.octets()?)?;
-    content.end()?;
+    let certificate = read_certificate(&mut content)?;
     let (iv, key) = password_key(password)?;
     let secret =
         symm::decrypt(Cipher::sm4_cbc(), &key[..], Some(&iv), encrypted).map(Zeroizing::new);
@@ -64,6 +61,22 @@ pub fn open_file(der: &[u8], password: &[u8]) -> Result<Opened> {
     };
     opened.check_certificate(&certificate)?;
     Ok(opened)
+}
+
+/// The certificate of a `.sm2` file, which needs no password.
+pub fn certificate_of(der: &[u8]) -> Result<Certificate> {
+    let mut content = Reader::whole_sequence(der, FILE)?;
+    content.small()?;
+    content.sequence()?;
+    read_certificate(&mut content)
+}
+
+fn read_certificate(content: &mut Reader<'_>) -> Result<Certificate> {
+    let mut data = content.sequence()?;
+    data.object_id()?;
+    let certificate = Certificate::from_der(data.octets()?)?;
+    content.end()?;
+    Ok(certificate)
 }
 
 /// Writes a `.sm2` file.

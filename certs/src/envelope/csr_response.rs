@@ -47,6 +47,25 @@ pub fn open(der: &[u8], key: &Key) -> Result<Opened> {
     Ok(opened)
 }
 
+/// Both lists of certificates, without opening the key.
+pub fn certificates_of(der: &[u8]) -> Result<Vec<Certificate>> {
+    let mut content = Reader::whole_sequence(der, WHAT)?;
+    let mut all = certificates(content.set()?)?;
+    content.optional(tag::context_constructed(0))?;
+    all.extend(encrypt_certificates(&mut content)?);
+    Ok(all)
+}
+
+fn encrypt_certificates(content: &mut Reader<'_>) -> Result<Vec<Certificate>> {
+    match content.optional(tag::context_constructed(1))? {
+        Some(list) if list.content.first() == Some(&tag::SET) => {
+            certificates(list.reader(WHAT).set()?)
+        }
+        Some(list) => certificates(list.reader(WHAT)),
+        None => Ok(Vec::new()),
+    }
+}
+
 /// EXPLICIT: one SEQUENCE fills the tag. IMPLICIT: the fields of SM2EnvelopedKey do.
 fn open_wrapped(wrapped: &Element<'_>, key: &Key) -> Result<Key> {
     let mut probe = wrapped.reader(WHAT);

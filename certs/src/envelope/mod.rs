@@ -118,10 +118,16 @@ pub fn detect(bytes: &[u8]) -> Result<Form> {
         return Ok(form);
     }
     let mut content = Reader::whole_sequence(bytes, "an envelope")?;
-    match (content.peek(), content.any().ok(), content.peek()) {
+    let first_tag = content.peek();
+    let first = content.any().ok();
+    match (first_tag, first, content.peek()) {
         (Some(tag::SET), ..) => Ok(Form::CsrResponse),
         (Some(tag::OBJECT_ID), ..) => Ok(Form::Cms),
-        (Some(tag::SEQUENCE), _, Some(tag::SEQUENCE)) => Ok(Form::EnvelopedKey),
+        (Some(tag::SEQUENCE), Some(first), Some(tag::SEQUENCE))
+            if first.content.first() == Some(&tag::OBJECT_ID) =>
+        {
+            Ok(Form::EnvelopedKey)
+        }
         (Some(tag::SEQUENCE), _, Some(tag::OCTET_STRING)) => Err(Error::malformed(
             "an envelope",
             "an encrypted private key (PKCS#8); use it as it is, or see `alb cert convert`",
@@ -172,6 +178,15 @@ pub fn open(file: &[u8], opener: &Opener<'_>) -> Result<Opened> {
             "a {} opens with the private key it is wrapped to, not with a password",
             form.name()
         ))),
+    }
+}
+
+/// The certificates in an envelope, as far as they can be read without opening it.
+pub fn certificates(form: Form, bytes: &[u8]) -> Result<Vec<Certificate>> {
+    match form {
+        Form::CsrResponse => csr_response::certificates_of(bytes),
+        Form::CfcaFile => cfca::certificate_of(bytes).map(|certificate| vec![certificate]),
+        _ => Ok(Vec::new()),
     }
 }
 

@@ -123,6 +123,12 @@ impl Leaf {
         self
     }
 
+    /// More names.
+    pub fn names(mut self, names: impl IntoIterator<Item = AltName>) -> Self {
+        self.names.extend(names);
+        self
+    }
+
     /// Another extended key usage.
     pub fn role(mut self, role: Role) -> Self {
         self.role = role;

@@ -50,7 +50,7 @@ fn certificates_and_signers_in_the_envelope_are_found() {
         let opened = open(&sample.bytes, &Opener::Key(&pair.sign.key)).unwrap();
         assert_eq!(
             opened.encrypt_certificates,
-            [pair.encrypt.certificate.clone()],
+            std::slice::from_ref(&pair.encrypt.certificate),
             "{}",
             sample.name
         );
