@@ -1,3 +1,14 @@
 //! The daemon and its command line.
 
-fn main() {}
+mod cli;
+mod logging;
+mod snapshot;
+mod supervisor;
+mod worker;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -25,6 +25,8 @@ impl Reserved {
         let socket =
             Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
         socket.set_reuse_port(true).expect("SO_REUSEPORT");
+        // `alb` looks whether somebody listens before it shares a port; being bound only must not count.
+        socket.set_reuse_address(true).expect("SO_REUSEADDR");
         socket
             .bind(&address.into())
             .unwrap_or_else(|error| panic!("cannot bind {address}: {error}"));

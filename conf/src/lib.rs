@@ -42,6 +42,7 @@ pub use retry::{Retry, RetryOn};
 pub use schema::schema;
 pub use site::{Files, Forwarded, HeaderEdit, Return, Route, Site, TlsFact};
 pub use spanned::{Span, Spanned};
+pub use suggest::suggest;
 pub use tls::{ClientAuth, ClientAuthMode, PreferGm, Protocol, Tls};
 pub use units::{Size, Time, UnitError};
 pub use upstream::{Balance, Upstream, UpstreamProtocol, UpstreamTls};

@@ -19,7 +19,7 @@ pub(crate) fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> O
 }
 
 /// The nearest of `names`, or else all of them after `intro`.
-pub(crate) fn suggest<'n>(
+pub fn suggest<'n>(
     word: &str,
     names: impl Iterator<Item = &'n str> + Clone,
     intro: &str,

@@ -12,7 +12,7 @@ pub mod stats;
 pub mod stream;
 pub mod upstream;
 
+pub use alb_gm::tls::{Certificate, TlsInfo};
 pub use conn_info::ConnInfo;
 pub use error::{Error, Kind, Side};
-pub use alb_gm::tls::{Certificate, TlsInfo};
 pub use stream::{Socket, Stream};

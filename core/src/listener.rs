@@ -3,6 +3,8 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -22,6 +24,36 @@ pub struct Listener {
     pause: Duration,
 }
 
+/// How many connections a listener has open, over all workers.
+#[derive(Debug, Default)]
+pub struct ConnectionLimit {
+    open: AtomicU64,
+}
+
+/// Counts one connection of a listener for as long as it lives.
+#[derive(Debug)]
+pub struct Permit(Arc<ConnectionLimit>);
+
+impl ConnectionLimit {
+    /// Counts a connection, unless there already are `most`.
+    pub fn enter(self: &Arc<Self>, most: Option<u64>) -> Option<Permit> {
+        let before = self.open.fetch_add(1, Ordering::Relaxed);
+        let permit = Permit(Arc::clone(self));
+        most.is_none_or(|most| before < most).then_some(permit)
+    }
+
+    /// How many connections are open.
+    pub fn open(&self) -> u64 {
+        self.open.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Binds one socket for each worker to an address; the kernel spreads the connections over them.
 ///
 /// # Errors
@@ -35,6 +67,18 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<StdListener>>
         sockets.push(bind_one(chosen)?);
     }
     Ok(sockets)
+}
+
+/// Whether nobody listens on an address. Sockets that share their port (`bind`) would let a second daemon take half
+/// of the connections without a word; this attempt does not share.
+///
+/// # Errors
+///
+/// What binding the address says.
+pub fn probe(address: SocketAddr) -> io::Result<()> {
+    let socket = socket(address)?;
+    socket.bind(&address.into())?;
+    Ok(())
 }
 
 impl Listener {
@@ -97,21 +141,24 @@ impl Listener {
 }
 
 fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
+    let socket = socket(address)?;
     socket.set_reuse_port(true)?;
-    if address.is_ipv6() {
-        // `[::]:443` beside `0.0.0.0:443` must not take the IPv4 addresses too.
-        socket.set_only_v6(true)?;
-    }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    // Connections of an earlier run in TIME_WAIT are no obstacle.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // `[::]:443` beside `0.0.0.0:443` must not take the IPv4 addresses too.
+        socket.set_only_v6(true)?;
+    }
+    Ok(socket)
 }
 
 /// Small answers leave at once. Failing only costs delay, and only if the connection is already gone.
@@ -158,9 +205,29 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_refuses_one_too_many_and_forgets_those_that_left() {
+        let limit = Arc::new(ConnectionLimit::default());
+        let first = limit.enter(Some(1));
+        assert!(first.is_some());
+        assert!(limit.enter(Some(1)).is_none());
+        assert!(limit.enter(None).is_some());
+        drop(first);
+        assert_eq!(limit.open(), 0);
+    }
+
+    #[test]
     fn an_address_that_is_taken_without_sharing_is_refused() {
         let taken = StdListener::bind("127.0.0.1:0").expect("bound");
         let error = bind(taken.local_addr().expect("address"), 1).expect_err("in use");
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn the_probe_finds_a_daemon_that_shares_its_port() {
+        let sockets = bind("127.0.0.1:0".parse().expect("address"), 2).expect("bound");
+        let address = sockets[0].local_addr().expect("address");
+        assert!(probe(address).is_err());
+        drop(sockets);
+        probe(address).expect("free again");
     }
 }

@@ -23,3 +23,8 @@ pub fn init(_acceleration: Acceleration) {
 pub(crate) fn ready() {
     init(Acceleration::Auto);
 }
+
+/// The name and version of the cryptographic library.
+pub fn library_version() -> &'static str {
+    openssl::version::version()
+}

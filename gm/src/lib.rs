@@ -8,4 +8,4 @@ pub mod sm4;
 pub mod tls;
 
 use init::ready;
-pub use init::{Acceleration, init};
+pub use init::{Acceleration, init, library_version};

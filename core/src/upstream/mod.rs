@@ -6,12 +6,14 @@ pub mod address;
 pub mod balancer;
 pub mod connector;
 pub mod peer;
+pub mod resolver;
 pub mod settings;
 
 pub use address::PeerAddress;
 pub use balancer::{Cursor, Tried};
 pub use connector::connect;
 pub use peer::{Active, Outcome, Peer, PeerRef};
+pub use resolver::Resolver;
 pub use settings::Settings;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,75 @@
+//! The configuration as it is run: certificates read, suites resolved, tables built. Immutable; a reload builds
+//! a new one, adopting what survives. Opens files, but neither sockets nor threads.
+
+mod facts;
+mod identities;
+mod listeners;
+mod problems;
+mod tls;
+mod upstreams;
+
+pub use listeners::HttpListener;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use alb_conf::{Acceleration, Config, Loaded, Report};
+use alb_core::upstream::Upstream;
+use alb_http::Tables;
+
+/// Everything the workers need to know, at one moment.
+pub struct Snapshot {
+    /// The configuration it was built from.
+    pub config: Config,
+    /// Which listener an address belongs to.
+    pub listeners: BTreeMap<SocketAddr, Arc<HttpListener>>,
+    /// The upstreams by name.
+    pub upstreams: HashMap<String, Arc<Upstream>>,
+    /// Sites and routes.
+    pub http: Arc<Tables>,
+}
+
+impl Snapshot {
+    /// Builds a snapshot, adopting the state of peers and the counts of listeners from `previous`. The report that
+    /// comes with it holds warnings only.
+    ///
+    /// # Errors
+    ///
+    /// Everything in the file that cannot be run, together.
+    pub fn build(loaded: Loaded, previous: Option<&Self>) -> Result<(Self, Report), Report> {
+        let config = loaded.config;
+        let mut report = Report::new(loaded.source);
+        report.extend(loaded.warnings);
+        facts::check(&config, &mut report);
+        let identities = identities::load(&config, &mut report);
+        let listeners = listeners::build(&config, &identities, previous, &mut report);
+        let upstreams = upstreams::build(&config, &identities, previous, &mut report);
+        let mut found = Vec::new();
+        let http = alb_http::route::build(&config, &upstreams, &mut found);
+        report.extend(found);
+        if report.has_errors() {
+            return Err(report);
+        }
+        let snapshot = Snapshot {
+            config,
+            listeners,
+            upstreams,
+            http: Arc::new(http),
+        };
+        Ok((snapshot, report))
+    }
+
+    /// Every address to listen on.
+    pub fn addresses(&self) -> BTreeSet<SocketAddr> {
+        self.listeners.keys().copied().collect()
+    }
+}
+
+/// Wakes the cryptographic library. Must come before the first snapshot is built.
+pub fn init(config: &Config) {
+    alb_gm::init(match config.daemon.acceleration {
+        Acceleration::Auto => alb_gm::Acceleration::Auto,
+        Acceleration::Off => alb_gm::Acceleration::Off,
+    });
+}

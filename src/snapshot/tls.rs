@@ -1,0 +1,62 @@
+//! What `[http.tls]` and an upstream's `tls` have in common.
+
+use std::path::PathBuf;
+
+use alb_conf::{Diagnostic, Report, Spanned};
+use alb_gm::tls::{Protocol, Trust, suites};
+
+use super::problems;
+
+/// The protocols as the TLS room calls them.
+pub fn protocols(written: &[Spanned<alb_conf::Protocol>]) -> Vec<Protocol> {
+    let protocol = |written: &Spanned<alb_conf::Protocol>| match **written {
+        alb_conf::Protocol::Tlcp => Protocol::Tlcp,
+        alb_conf::Protocol::Tls12 => Protocol::Tls12,
+        alb_conf::Protocol::Tls13 => Protocol::Tls13,
+    };
+    written.iter().map(protocol).collect()
+}
+
+/// The suites. `None` if any does not exist, which goes to the report with the nearest name that does.
+pub fn suites(written: &[Spanned<String>], report: &mut Report) -> Option<Vec<String>> {
+    let mut sound = true;
+    for name in written.iter().filter(|name| suites::find(name).is_none()) {
+        sound = false;
+        let names = suites::ALL.iter().map(|suite| suite.name);
+        let diagnostic = Diagnostic::error(name.span(), format!("unknown cipher suite `{name}`"));
+        report.push(diagnostic.help(alb_conf::suggest(name, names, "the suites are")));
+    }
+    sound.then(|| texts(written))
+}
+
+/// Reads authorities and revocation lists; each file that cannot be used is reported where it is named.
+pub fn trust(
+    ca: &[Spanned<PathBuf>],
+    crl: &[Spanned<PathBuf>],
+    report: &mut Report,
+) -> Option<Trust> {
+    let alone = |path: &Spanned<PathBuf>| [path.to_path_buf()];
+    let authorities = ca.iter().map(|path| (path, Trust::load(&alone(path), &[])));
+    let lists = crl
+        .iter()
+        .map(|path| (path, Trust::load(&[], &alone(path))));
+    let mut sound = true;
+    for (path, result) in authorities.chain(lists) {
+        if let Err(error) = result {
+            sound = false;
+            report.push(problems::policy(&error, path.span()));
+        }
+    }
+    if !sound {
+        return None;
+    }
+    let paths = |written: &[Spanned<PathBuf>]| -> Vec<PathBuf> {
+        written.iter().map(|path| path.to_path_buf()).collect()
+    };
+    Trust::load(&paths(ca), &paths(crl)).ok()
+}
+
+/// Texts without their places.
+pub fn texts(written: &[Spanned<String>]) -> Vec<String> {
+    written.iter().map(|text| text.to_string()).collect()
+}

@@ -1,0 +1,68 @@
+//! Leaving: at once, or after finishing what is under way.
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::time::{Instant, sleep_until};
+
+use super::Supervisor;
+use super::control::{Answer, Call};
+use super::signals::{Signal, Signals};
+use super::start::notify;
+use crate::worker::Command;
+
+impl Supervisor {
+    /// Ends every connection now.
+    pub(super) fn leave_now(mut self) {
+        notify(&[NotifyState::Stopping]);
+        self.tell_all(|| Command::Leave);
+        self.end();
+        tracing::info!("alb has left");
+    }
+
+    /// Takes no new connections, and leaves when the open ones have finished or `drain_timeout` is over. `call` is
+    /// answered at once and kept open until the end, which is how `alb stop` sees it.
+    pub(super) async fn drain(mut self, signals: &mut Signals, mut call: Option<Call>) {
+        notify(&[NotifyState::Stopping]);
+        let timeout: Duration = *self.published.load().config.daemon.drain_timeout;
+        let open = self.stats.sum(|worker| worker.connections_open.get());
+        tracing::info!(
+            connections = open,
+            ?timeout,
+            "leaving when the open connections have finished"
+        );
+        if let Some(call) = &mut call {
+            let message = format!("leaving; {open} connections are open");
+            call.answer(&Answer::done(message)).await;
+        }
+        self.tell_all(|| Command::Drain);
+        let deadline = Instant::now() + timeout;
+        loop {
+            tokio::select! {
+                _ = self.all_left.recv() => break,
+                () = sleep_until(deadline) => {
+                    let open = self.stats.sum(|worker| worker.connections_open.get());
+                    tracing::warn!(connections = open, "`drain_timeout` is over, open connections are ended");
+                    break;
+                }
+                signal = signals.next() => if signal == Signal::Leave { break },
+            }
+        }
+        self.leave_now();
+        drop(call);
+    }
+
+    fn tell_all(&self, command: impl Fn() -> Command) {
+        for worker in &self.workers {
+            worker.send(command());
+        }
+    }
+
+    /// Waits for the workers, which end at once now, and for the last lines of the access log.
+    fn end(&mut self) {
+        for worker in self.workers.drain(..) {
+            worker.join();
+        }
+        self.access_log.finish();
+    }
+}

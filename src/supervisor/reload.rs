@@ -1,0 +1,163 @@
+//! Reloading: everything that can fail comes before the switch; the switch is one store; what is left over is
+//! drained after it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use alb_conf::{Diagnostic, Report, Severity};
+use sd_notify::NotifyState;
+use tokio::sync::oneshot;
+
+use super::access_log::Prepared;
+use super::control::Answer;
+use super::sockets::Sockets;
+use super::start::notify;
+use super::{Supervisor, changes};
+use crate::snapshot::Snapshot;
+use crate::worker::Command;
+
+/// Everything a switch needs, so that it cannot fail.
+struct Ready {
+    snapshot: Arc<Snapshot>,
+    warnings: Report,
+    sockets: Sockets,
+    access_log: Prepared,
+}
+
+impl Supervisor {
+    /// Reads the configuration again and switches to it. If anything is wrong with it, nothing changes.
+    pub(super) async fn reload(&mut self) -> Answer {
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            notify(&[NotifyState::Reloading, now]);
+        }
+        let answer = match self.prepare() {
+            Ok(ready) => self.switch(ready).await,
+            Err(answer) => answer,
+        };
+        tell(&answer);
+        answer
+    }
+
+    fn prepare(&self) -> Result<Ready, Answer> {
+        let before = self.published.load();
+        let wrong = |report: Report| Answer {
+            configuration: true,
+            ..Answer::refused(UNCHANGED, text(&report))
+        };
+        let loaded = alb_conf::load(&self.path).map_err(wrong)?;
+        let (snapshot, warnings) = Snapshot::build(loaded, Some(&before)).map_err(wrong)?;
+        let failed =
+            |what: &str, error: String| Answer::refused(UNCHANGED, format!("{what}{error}"));
+        let sockets = Sockets::bind(&snapshot.addresses(), &self.bound, self.workers.len())
+            .map_err(|error| failed("", error.to_string()))?;
+        let access_log = self.access_log.prepare(&snapshot.config.log);
+        let access_log = access_log
+            .map_err(|error| failed("cannot open the access log: ", error.to_string()))?;
+        Ok(Ready {
+            snapshot: Arc::new(snapshot),
+            warnings,
+            sockets,
+            access_log,
+        })
+    }
+
+    async fn switch(&mut self, ready: Ready) -> Answer {
+        let (before, after) = (self.published.load(), ready.snapshot);
+        self.resolve(&after).await;
+        let log = &after.config.log;
+        self.logging.apply(log);
+        let old_access_log = self.access_log.switch(ready.access_log, log);
+        self.published.store(Arc::clone(&after));
+        let close: Vec<_> = self.bound.difference(&after.addresses()).copied().collect();
+        if let Err(error) = self.listen(ready.sockets, close).await {
+            tracing::error!("a worker cannot listen: {error}");
+        }
+        if let Some(writer) = old_access_log {
+            writer.finish();
+        }
+        let mut changes = changes::between(&before.config, &after.config);
+        let restart = changes::needing_restart(&before.config, &after.config);
+        changes.extend(
+            restart
+                .iter()
+                .map(|name| format!("`{name}` takes a restart")),
+        );
+        log_warnings(&ready.warnings);
+        Answer {
+            changes,
+            report: text(&ready.warnings),
+            ..Answer::done("configuration reloaded")
+        }
+    }
+
+    /// Gives new sockets to the workers and takes others away; returns when every worker has done so.
+    pub(super) async fn listen(
+        &mut self,
+        mut sockets: Sockets,
+        close: Vec<SocketAddr>,
+    ) -> io::Result<()> {
+        self.bound.extend(sockets.addresses());
+        self.bound.retain(|address| !close.contains(address));
+        let snapshot = self.published.load();
+        let mut answers = Vec::new();
+        for worker in &self.workers {
+            let (done, answer) = oneshot::channel();
+            worker.send(Command::Listen {
+                open: sockets.take_for_one(),
+                close: close.clone(),
+                access: self.access_log.sink(&snapshot.config.log),
+                done,
+            });
+            answers.push(answer);
+        }
+        for answer in answers {
+            answer.await.map_err(io::Error::other)??;
+        }
+        Ok(())
+    }
+
+    /// Resolves names that are new, and has the resolver follow those of this snapshot from now on.
+    pub(super) async fn resolve(&self, snapshot: &Snapshot) {
+        let upstreams: Vec<_> = snapshot.upstreams.values().cloned().collect();
+        self.resolver.resolve_new(&upstreams).await;
+        self.upstreams.send_replace(upstreams);
+    }
+
+    /// The addresses that are listened on, for the log.
+    pub(super) fn addresses(&self) -> String {
+        let addresses: Vec<_> = self.bound.iter().map(|a| a.to_string()).collect();
+        addresses.join(" ")
+    }
+}
+
+/// Tells the log, and systemd, whose status is one line.
+fn tell(answer: &Answer) {
+    if answer.done {
+        tracing::info!(changes = answer.changes.join("; "), "{}", answer.message);
+        notify(&[NotifyState::Ready, NotifyState::Status("running")]);
+        return;
+    }
+    tracing::error!("{}\n{}", answer.message, answer.report);
+    let why = answer.report.lines().next().unwrap_or(&answer.message);
+    let status = format!("reload failed: {why}");
+    notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+}
+
+const UNCHANGED: &str = "the configuration is not reloaded, the old one stays in use";
+
+/// Writes the warnings of a good configuration to the log.
+pub(super) fn log_warnings(report: &Report) {
+    let warnings = |d: &&Diagnostic| d.severity == Severity::Warning;
+    for warning in report.diagnostics().iter().filter(warnings) {
+        let help = warning.help.as_deref().unwrap_or_default();
+        tracing::warn!(help, "configuration: {}", warning.message);
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut text = Vec::new();
+    // Writing to memory does not fail.
+    let _ = report.render(&mut text, false);
+    String::from_utf8_lossy(&text).into_owned()
+}

@@ -1,0 +1,194 @@
+//! A worker: one thread, one runtime, its own sockets. Everything a connection touches is the worker's own; the
+//! supervisor talks to it through commands.
+
+mod connection;
+mod listening;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use alb_core::drain::Drain;
+use alb_core::log::{AccessBuffer, AccessSink};
+use alb_core::published::{Published, View};
+use alb_core::stats::WorkerStats;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+use tokio::task::{LocalSet, spawn_local};
+
+use crate::snapshot::Snapshot;
+use listening::Listening;
+
+/// How long an access-log line may wait in a worker's buffer.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// A running worker, in the hands of the supervisor.
+pub struct Handle {
+    commands: UnboundedSender<Command>,
+    thread: JoinHandle<()>,
+}
+
+/// What the supervisor asks of a worker.
+pub enum Command {
+    /// Begins to listen on some sockets, under their configured addresses, and ceases on others after emptying their
+    /// queues.
+    Listen {
+        /// Sockets to accept from.
+        open: Vec<(SocketAddr, StdListener)>,
+        /// Configured addresses to leave.
+        close: Vec<SocketAddr>,
+        /// Where access-log lines go from now on.
+        access: Option<AccessSink>,
+        /// Told when it is done.
+        done: oneshot::Sender<io::Result<()>>,
+    },
+    /// Finishes what is under way, and ends.
+    Drain,
+    /// Ends now.
+    Leave,
+}
+
+/// What a worker is made of.
+pub struct Parts {
+    /// Its place among the workers.
+    pub index: usize,
+    /// The configuration.
+    pub published: Arc<Published<Snapshot>>,
+    /// Its counters.
+    pub stats: Arc<WorkerStats>,
+    /// Dropped when the worker ends.
+    pub alive: mpsc::Sender<()>,
+}
+
+/// The worker itself, on its thread.
+struct Worker {
+    snapshot: View<Snapshot>,
+    http: Rc<alb_http::Worker>,
+    stats: Arc<WorkerStats>,
+    drain: Drain,
+    access: Rc<AccessBuffer>,
+    listening: RefCell<BTreeMap<SocketAddr, Listening>>,
+    next_id: Cell<u64>,
+}
+
+impl Handle {
+    /// Starts the thread.
+    pub fn spawn(parts: Parts) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let name = format!("alb-worker-{}", parts.index);
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            LocalSet::new().block_on(&runtime, run(parts, receiver));
+        })?;
+        Ok(Handle { commands, thread })
+    }
+
+    /// Sends a command; a worker that has ended takes none.
+    pub fn send(&self, command: Command) {
+        let _ = self.commands.send(command);
+    }
+
+    /// Waits for the thread to end.
+    pub fn join(self) {
+        // A panic outside of a connection has been logged by the hook.
+        let _ = self.thread.join();
+    }
+}
+
+async fn run(parts: Parts, mut commands: UnboundedReceiver<Command>) {
+    let _alive = parts.alive;
+    let worker = Worker::new(parts.index, &parts.published, parts.stats);
+    spawn_local(flush_regularly(Rc::clone(&worker.access)));
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::Listen {
+                open,
+                close,
+                access,
+                done,
+            } => {
+                worker.access.redirect(access);
+                // The supervisor may have given up waiting.
+                let _ = done.send(worker.listen(open, close).await);
+            }
+            Command::Drain => {
+                worker.begin_drain().await;
+                // `Leave` may still come while connections finish.
+                tokio::select! {
+                    () = worker.drain.emptied() => break,
+                    _ = commands.recv() => break,
+                }
+            }
+            Command::Leave => break,
+        }
+    }
+    worker.access.redirect(None);
+}
+
+impl Worker {
+    fn new(
+        index: usize,
+        published: &Arc<Published<Snapshot>>,
+        stats: Arc<WorkerStats>,
+    ) -> Rc<Self> {
+        let drain = Drain::default();
+        let access = AccessBuffer::new(None, Arc::clone(&stats));
+        let tables = published.view_of(|snapshot| Arc::clone(&snapshot.http));
+        let http = alb_http::Worker::new(
+            tables,
+            Arc::clone(&stats),
+            Rc::clone(&access),
+            drain.clone(),
+        );
+        Rc::new(Worker {
+            snapshot: published.view(),
+            http,
+            stats,
+            drain,
+            access,
+            listening: RefCell::default(),
+            // The worker's number in the top bits keeps the numbers of all connections apart.
+            next_id: Cell::new((index as u64) << 48),
+        })
+    }
+
+    async fn listen(
+        self: &Rc<Self>,
+        open: Vec<(SocketAddr, StdListener)>,
+        close: Vec<SocketAddr>,
+    ) -> io::Result<()> {
+        for (address, socket) in open {
+            let listening = Listening::begin(self, address, socket)?;
+            self.listening.borrow_mut().insert(address, listening);
+        }
+        for address in close {
+            let listening = self.listening.borrow_mut().remove(&address);
+            if let Some(listening) = listening {
+                listening.end().await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin_drain(self: &Rc<Self>) {
+        let all: Vec<_> = self.listening.borrow().keys().copied().collect();
+        // Nothing is opened, so nothing can fail.
+        let _ = self.listen(Vec::new(), all).await;
+        self.drain.begin();
+    }
+}
+
+async fn flush_regularly(access: Rc<AccessBuffer>) {
+    let mut ticks = tokio::time::interval(FLUSH_EVERY);
+    loop {
+        ticks.tick().await;
+        access.flush();
+    }
+}
