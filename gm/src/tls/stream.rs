@@ -1,16 +1,25 @@
 //! The encrypted stream, as tokio's readers and writers see it.
 
+use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use openssl::ssl::{Error, ErrorCode, ShutdownState, SslStream};
+use openssl::ssl::{Error, ErrorCode, SslStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::ffi;
 use super::info::TlsInfo;
 use super::io::Bridge;
+
+/// Plaintext of a full record, GB/T 38636 §6.3.3.1 and RFC 8446 §5.1.
+const RECORD: usize = 1 << 14;
+
+thread_local! {
+    /// Where the pieces of a record are put together; one per thread, since nothing waits while it is in use.
+    static GATHERED: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(RECORD));
+}
 
 /// A TLCP or TLS connection after its handshake.
 ///
@@ -19,11 +28,17 @@ use super::io::Bridge;
 pub struct TlsStream<S> {
     ssl: SslStream<Bridge<S>>,
     info: TlsInfo,
+    /// Our close_notify has left.
+    closed: bool,
 }
 
 impl<S> TlsStream<S> {
     pub(super) fn new(ssl: SslStream<Bridge<S>>, info: TlsInfo) -> Self {
-        TlsStream { ssl, info }
+        TlsStream {
+            ssl,
+            info,
+            closed: false,
+        }
     }
 
     /// What was negotiated, and with whom.
@@ -83,19 +98,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
             .map_err(into_io)
     }
 
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// Gathers short pieces into one record, so that a head and its body leave together; a long piece is encrypted
+    /// from where it lies.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut pieces = pieces.iter().filter(|p| !p.is_empty());
+        let Some(first) = pieces.next() else {
+            return Poll::Ready(Ok(0));
+        };
+        let Some(second) = pieces.next().filter(|_| first.len() < RECORD) else {
+            return self.poll_write(cx, first);
+        };
+        GATHERED.with_borrow_mut(|record| {
+            record.clear();
+            for piece in [first, second].into_iter().chain(pieces) {
+                let room = RECORD - record.len();
+                record.extend_from_slice(&piece[..piece.len().min(room)]);
+            }
+            self.poll_write(cx, record)
+        })
+    }
+
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().ssl.get_mut().stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // A second SSL_shutdown would wait for the peer's close_notify.
-        if !this.ssl.get_shutdown().contains(ShutdownState::SENT) {
+        // Once our close_notify has left, SSL_shutdown would wait for the peer's. The library's own flag is set before.
+        if !this.closed {
             match ready!(this.drive(cx, SslStream::shutdown)) {
                 Ok(_) => {}
                 Err(e) if e.code() == ErrorCode::ZERO_RETURN => {}
                 Err(e) => return Poll::Ready(Err(into_io(e))),
             }
+            this.closed = true;
         }
         Pin::new(&mut this.ssl.get_mut().stream).poll_shutdown(cx)
     }
