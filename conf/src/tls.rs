@@ -19,7 +19,7 @@ pub struct Tls {
     pub identities: Vec<Spanned<String>>,
     /// Cipher suites by their standard names, most wanted first; empty: the modern ones of each protocol.
     pub suites: Vec<Spanned<String>>,
-    /// Groups of the key exchange, most wanted first; empty: X25519MLKEM768, X25519, P-256, curveSM2.
+    /// Groups of the key exchange, most wanted first; empty: X25519MLKEM768, X25519, P-256, curveSM2, P-384.
     pub groups: Vec<Spanned<String>>,
     /// Whether SM suites are preferred for clients that offer both kinds.
     pub prefer_gm: PreferGm,

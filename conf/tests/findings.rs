@@ -332,6 +332,12 @@ return = 404
 [[site.route]]
 regex = "(a{1000}){1000}"
 return = 404
+[[site.route]]
+path = "/a%20b"
+return = 404
+[[site.route]]
+path = "/a/../b"
+return = 404
 "#,
     );
     let expected = [
@@ -341,8 +347,10 @@ return = 404
         "9:9 error: a route with several matchers",
         "9:9 error: bad regular expression `a(b` | unclosed group",
         "13:8 error: the path `a?b` does not begin with `/` | write `\"/a?b\"`",
-        "16:9 error: the path `/a?b` can never match | paths end before `?`",
+        "16:9 error: the path `/a?b` can never match | paths end before `?` and `#`",
         "19:9 error: bad regular expression `(a{1000}){1000}` | it is too large",
+        "22:8 error: the path `/a%20b` can never match | paths are matched decoded",
+        "25:8 error: the path `/a/../b` can never match | paths are matched without",
     ];
     assert_found(&found, &expected);
 }

@@ -41,13 +41,30 @@ fn check_path(path: &Spanned<String>, findings: &mut Findings<'_>) {
             path.span(),
             format!("the path `{path}` does not begin with `/`"),
         );
-        findings.push(relative.help(format!("write `\"/{path}\"`")));
-    } else if let Some(bad) = path
-        .chars()
-        .find(|c| matches!(c, '?' | '#') || c.is_control())
-    {
-        let query = Diagnostic::error(path.span(), format!("the path `{path}` can never match"));
-        findings.push(query.label(format!("paths end before `{}`", bad.escape_debug())));
+        return findings.push(relative.help(format!("write `\"/{path}\"`")));
+    }
+    if let Some(reason) = never_matches(path) {
+        let dead = Diagnostic::error(path.span(), format!("the path `{path}` can never match"));
+        findings.push(dead.label(reason));
+    }
+}
+
+/// Why no request has this path; requests are matched after their path has been decoded and normalised.
+fn never_matches(path: &str) -> Option<&'static str> {
+    let encoded = |(at, _): (usize, &str)| {
+        path.as_bytes()
+            .get(at + 1..at + 3)
+            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if path.contains(['?', '#']) {
+        Some("paths end before `?` and `#`")
+    } else if path.contains("//") || path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        Some("paths are matched without `//`, `/./` and `/../`")
+    } else if path.match_indices('%').any(encoded) {
+        Some("paths are matched decoded: write the character itself")
+    } else {
+        path.contains(char::is_control)
+            .then_some("it has a control character")
     }
 }
 
@@ -55,7 +72,7 @@ fn check_path(path: &Spanned<String>, findings: &mut Findings<'_>) {
 const REGEX_SIZE: usize = 1 << 20;
 
 fn check_regex(regex: &Spanned<String>, findings: &mut Findings<'_>) {
-    let Err(error) = regex::RegexBuilder::new(regex)
+    let Err(error) = regex::bytes::RegexBuilder::new(regex)
         .size_limit(REGEX_SIZE)
         .build()
     else {
