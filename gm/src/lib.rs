@@ -2,10 +2,11 @@
 
 pub mod ghash;
 mod init;
+mod provider;
 pub mod sm2;
 pub mod sm3;
 pub mod sm4;
 pub mod tls;
 
 use init::ready;
-pub use init::{Acceleration, init, library_version};
+pub use init::{Acceleration, accelerated, init, library_version};

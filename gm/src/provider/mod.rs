@@ -1,0 +1,15 @@
+//! The provider `alb`: plugs this crate's SM2, SM3 and SM4 into Tongsuo, inside this process.
+//!
+//! Owns the C side of the primitives and nothing else: what they compute is theirs, when they are used is Tongsuo's.
+//! `unsafe` lives in [`ffi`], [`params`] and the entry functions of each operation; no panic leaves an entry function.
+
+#![allow(unsafe_code)]
+#![allow(dead_code)] // Until the ciphers and SM2 are in.
+
+mod cipher;
+mod digest;
+mod ffi;
+mod params;
+mod register;
+
+pub(crate) use register::install;
