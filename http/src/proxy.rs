@@ -1,10 +1,11 @@
 //! A request to an upstream: choose a peer, connect or reuse, exchange, and try another peer where that is safe.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
 use alb_conf::{Retry, RetryOn};
-use alb_core::upstream::{Outcome, PeerRef, Tried};
+use alb_core::upstream::{Cursor, Outcome, PeerRef, Tried};
 use alb_core::{Error, Kind, Side};
 use http::header::HOST;
 use http::request::Parts;
@@ -42,34 +43,36 @@ pub(crate) async fn forward(
     let cursor = &pinned.cursors[upstream];
     let begun = Instant::now();
     let mut tried = Tried::default();
-    loop {
-        let now = Instant::now();
-        let Some(peer) = cursor.borrow_mut().pick(now, &mut tried) else {
-            return Err(give_up(
-                client,
-                &Error::new(Kind::NoLivePeer, Side::Upstream),
-            ));
-        };
-        let result = exchange::with_peer(client, &peer, settings, &mut outbound).await;
+    let mut result = Err(Failed {
+        error: Error::new(Kind::NoLivePeer, Side::Upstream),
+        sent: false,
+    });
+    while let Some(peer) = pick(cursor, &mut tried) {
+        result = exchange::with_peer(client, &peer, settings, &mut outbound).await;
         let verdict = Verdict::of(&result, &settings.retry);
         if let Some(outcome) = verdict.outcome {
             cursor.borrow().report(&peer, outcome, Instant::now());
         }
         note(record, &peer, &result, begun);
         let again = verdict.retry
-            && (tried.count() as u32) < settings.retry.tries
+            && tried.count() < settings.retry.tries as usize
             && begun.elapsed() < *settings.retry.within
             && outbound.may_repeat(&result);
-        if again {
-            client.worker.stats.upstream_retries.increment();
-            continue;
+        if !again {
+            break;
         }
-        let mut response = result.map_err(|failed| give_up(client, &failed.error))?;
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            headers::prepare_response(response.headers_mut());
-        }
-        return Ok(response);
+        client.worker.stats.upstream_retries.increment();
     }
+    let mut response = result.map_err(|failed| give_up(client, &failed.error))?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        headers::prepare_response(response.headers_mut());
+    }
+    Ok(response)
+}
+
+/// The next peer. The cursor is let go before anything is awaited.
+fn pick(cursor: &RefCell<Cursor>, tried: &mut Tried) -> Option<PeerRef> {
+    cursor.borrow_mut().pick(Instant::now(), tried)
 }
 
 /// What an attempt means for the peer and for the request.

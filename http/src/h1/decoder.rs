@@ -131,14 +131,15 @@ impl Decoder {
         }
         match memchr::memmem::find(buffer, b"\r\n\r\n") {
             Some(at) => {
-                self.0 = State::Done;
                 let section = buffer.split_to(at + 4).freeze();
                 if memchr::memchr_iter(b'\n', &section)
                     .any(|lf| lf == 0 || section[lf - 1] != b'\r')
                 {
                     return Err(Malformed::BareLf);
                 }
-                parse_trailers(&section).map(Step::Trailers)
+                let trailers = parse_trailers(&section)?;
+                self.0 = State::Done;
+                Ok(Step::Trailers(trailers))
             }
             None if buffer.len() > MAX_TRAILERS => Err(Malformed::HeadTooLarge),
             None => Ok(Step::More),
