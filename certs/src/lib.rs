@@ -17,6 +17,7 @@ pub mod issue;
 pub mod key;
 pub mod key_file;
 pub mod name;
+pub mod ocsp;
 pub mod oid;
 pub mod pem;
 pub mod pkcs8;
