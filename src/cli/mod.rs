@@ -1,9 +1,11 @@
 //! The command line: what can be typed, and where it leads.
 
+mod cert;
 mod check;
 mod control;
 mod exit;
 mod generate;
+mod quickstart;
 mod run;
 mod version;
 
@@ -62,6 +64,11 @@ pub struct Common {
 /// Without a command, `alb` runs in the foreground.
 #[derive(Subcommand)]
 enum Command {
+    /// Run at once with test certificates and a demo upstream, and say what to try
+    Quickstart(quickstart::Quickstart),
+    /// Keys, requests, certificates and authorities, for SM2 and beside it
+    #[command(subcommand)]
+    Cert(Box<cert::Cert>),
     /// Have the running daemon read its configuration again, and say what changed or why not
     Reload(control::Target),
     /// Have the running daemon finish its requests and leave, and wait for it
@@ -83,6 +90,8 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> Exit {
     let common = cli.common;
     match cli.command {
+        Some(Command::Quickstart(arguments)) => quickstart::quickstart(&arguments),
+        Some(Command::Cert(command)) => cert::cert(&common, &command),
         Some(Command::Reload(target)) => control::reload(&common, &target),
         Some(Command::Stop(stop)) => control::stop(&common, &stop),
         Some(Command::Schema) => generate::schema(),
