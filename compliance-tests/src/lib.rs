@@ -6,11 +6,13 @@
 pub mod address;
 pub mod alb;
 pub mod client;
+pub mod load;
 pub mod origin;
 pub mod payload;
 pub mod pki;
 pub mod process;
 pub mod stopwatch;
+pub mod suites;
 pub mod tools;
 
 pub use alb::Alb;

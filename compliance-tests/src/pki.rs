@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use alb_certs::Algorithm;
-use alb_certs::issue::{Ca, Leaf, Role, write_public};
+use alb_certs::issue::{Ca, CrlPlan, Leaf, Revoked, Role, write_public};
 use tempfile::TempDir;
 
 /// A directory of certificates, each `NAME.pem` with its `NAME.key`:
@@ -72,6 +72,19 @@ impl Pki {
     pub fn pair(&self, ca: &Ca, name: &str, leaf: &Leaf) {
         let pair = ca.issue_pair(leaf).expect("a pair");
         pair.write(self.path(), name).expect("files of ours");
+    }
+
+    /// Issues one more SM2 pair of `gm-ca`, and `gm-ca.crl` with both its halves in it.
+    pub fn revoke_pair(&self, name: &str) {
+        let pair = self.gm_ca.issue_pair(&Leaf::client(name)).expect("a pair");
+        pair.write(self.path(), name).expect("files of ours");
+        let revoked = [&pair.sign, &pair.encrypt].map(|half| Revoked::now(&half.serial));
+        let crl = self
+            .gm_ca
+            .crl(&CrlPlan::weekly(1), &revoked)
+            .expect("a list");
+        write_public(&self.path().join("gm-ca.crl"), crl.to_pem().as_bytes())
+            .expect("a file of ours");
     }
 
     /// Issues one more P-256 certificate into `NAME`.

@@ -1,8 +1,9 @@
 //! The harness itself: its origins and clients without `alb` between them.
 
 use alb_compliance_tests::client::raw;
-use alb_compliance_tests::origin::echo::Version;
-use alb_compliance_tests::origin::{Echo, GrpcServer, Nginx, Script, grpc, websocket_echo};
+use alb_compliance_tests::origin::{
+    Echo, GrpcServer, Nginx, Script, Version, grpc, websocket_echo,
+};
 use alb_compliance_tests::{Client, Speak, payload, tools};
 use futures_util::{SinkExt, StreamExt};
 use http::Request;

@@ -1,6 +1,7 @@
 //! Clients to put in front of `alb`.
 
 pub mod http;
+pub mod improper;
 pub mod raw;
 pub mod tls;
 

@@ -37,15 +37,20 @@ impl Raw {
 
     /// Reads until `end` has been seen or the peer closes.
     pub async fn read_until(&mut self, end: &str) -> String {
+        String::from_utf8_lossy(&self.read_until_bytes(end.as_bytes()).await).into_owned()
+    }
+
+    /// Reads until `end` has been seen or the peer closes.
+    pub async fn read_until_bytes(&mut self, end: &[u8]) -> Vec<u8> {
         let mut seen = Vec::new();
         let mut chunk = [0; 4096];
-        while !String::from_utf8_lossy(&seen).contains(end) {
+        while !seen.windows(end.len()).any(|window| window == end) {
             match within(&format!("{end:?}"), self.stream.read(&mut chunk)).await {
                 Ok(0) | Err(_) => break,
                 Ok(length) => seen.extend_from_slice(&chunk[..length]),
             }
         }
-        String::from_utf8_lossy(&seen).into_owned()
+        seen
     }
 
     /// Reads until the peer closes.

@@ -9,7 +9,7 @@ use crate::process::Process;
 /// A running gRPC server; dropping it kills it. Its methods are described in `grpc_server.py`.
 #[derive(Debug)]
 pub struct GrpcServer {
-    _process: Process,
+    process: Process,
     address: SocketAddr,
 }
 
@@ -23,10 +23,12 @@ impl GrpcServer {
             .trim_start_matches("listening on ")
             .parse()
             .expect("an address");
-        Self {
-            _process: process,
-            address,
-        }
+        Self { process, address }
+    }
+
+    /// Waits for it to print a line that contains `pattern`.
+    pub async fn wait_for(&self, pattern: &str) -> String {
+        self.process.wait_for(pattern).await
     }
 
     /// Its address; it speaks HTTP/2 in clear text by prior knowledge.

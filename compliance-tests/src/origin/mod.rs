@@ -6,7 +6,7 @@ pub mod nginx;
 pub mod script;
 pub mod websocket;
 
-pub use echo::Echo;
+pub use echo::{Echo, Version};
 pub use grpc::GrpcServer;
 pub use nginx::Nginx;
 pub use script::Script;
