@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
@@ -35,6 +36,13 @@ impl Setup {
     /// Sets a variable in the daemon's environment.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Lets every user of the machine into the directory of the configuration.
+    pub fn open_to_all(self) -> Self {
+        let open = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(self.directory.path(), open).expect("a directory of ours");
         self
     }
 
@@ -271,6 +279,8 @@ pub fn binary() -> PathBuf {
 /// Binds the socket of sd_notify(3); one datagram is one line here, its newlines turned into spaces.
 fn listen_for_notices(path: &Path) -> Lines {
     let socket = UnixDatagram::bind(path).expect("a socket in a directory of ours");
+    // As systemd's: the daemon may have become another user when it has something to say.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("a socket of ours");
     let notices = Lines::default();
     let heard = notices.clone();
     thread::spawn(move || {

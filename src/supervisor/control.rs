@@ -87,10 +87,12 @@ impl Control {
         };
         loop {
             match control.listener.accept().await {
-                Ok((stream, _)) => match tokio::time::timeout(PATIENCE, read_order(stream)).await {
-                    Ok(Some(call)) => return call,
-                    Ok(None) | Err(_) => {}
-                },
+                Ok((stream, _)) => {
+                    let order = tokio::time::timeout(PATIENCE, read_order(stream));
+                    if let Ok(Some(call)) = order.await {
+                        return call;
+                    }
+                }
                 Err(error) => {
                     tracing::error!("the control socket fails: {error}");
                     tokio::time::sleep(PATIENCE).await;
