@@ -166,6 +166,11 @@ impl Io {
         unsafe { bytes(self.input, self.length) }
     }
 
+    /// Bytes of input.
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+
     /// Whether there is a place for output: without one, AEAD input is additional data.
     pub(super) fn has_output(&self) -> bool {
         !self.output.is_null()

@@ -4,7 +4,6 @@
 //! `unsafe` lives in [`ffi`], [`params`] and the entry functions of each operation; no panic leaves an entry function.
 
 #![allow(unsafe_code)]
-#![allow(dead_code)] // Until the ciphers and SM2 are in.
 
 mod cipher;
 mod digest;

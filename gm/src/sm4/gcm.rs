@@ -126,11 +126,17 @@ impl Message {
                 expected: "4, 8 or 12 to 16",
             });
         }
-        if equal(&self.tag(key)[..tag.len()], tag) {
+        if self.matches(key, tag) {
             Ok(())
         } else {
             Err(Error::Refused)
         }
+    }
+
+    /// Whether the tag begins with these bytes, of any number up to 16.
+    pub(crate) fn matches(self, key: &GcmKey, tag: &[u8]) -> bool {
+        let own = self.tag(key);
+        own.get(..tag.len()).is_some_and(|own| equal(own, tag))
     }
 
     fn in_pieces(
