@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
-use crate::{Diagnostic, Severity, Span};
+use crate::{Config, Diagnostic, Severity, Span};
 
 /// The text of a configuration file, kept for its findings.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,7 @@ pub struct Source {
 pub struct Report {
     source: Source,
     diagnostics: Vec<Diagnostic>,
+    rest: Option<Box<Config>>,
 }
 
 impl Report {
@@ -31,11 +32,26 @@ impl Report {
     pub fn new(source: Source) -> Self {
         Self {
             source,
-            diagnostics: Vec::new(),
+            ..Self::default()
         }
     }
 
+    /// The same report with what later stages can look at in spite of its errors.
+    pub(crate) fn with_rest(self, rest: Config) -> Self {
+        Self {
+            rest: Some(Box::new(rest)),
+            ..self
+        }
+    }
+
+    /// What later stages can look at in spite of the errors, so that one run tells everything: the process, the logs
+    /// and the identities. The other sections are empty, lest their errors lead to others.
+    pub fn take_rest(&mut self) -> Option<Box<Config>> {
+        self.rest.take()
+    }
+
     /// Adds a finding of a later stage; its span comes from a [`Spanned`](crate::Spanned) of the configuration.
+    /// An error adds nothing where an earlier stage has found one.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.extend([diagnostic]);
     }
@@ -78,24 +94,33 @@ impl Report {
             if number > 0 {
                 writeln!(out)?;
             }
-            writeln!(out, "{}", renderer.render(&self.groups(diagnostic)))?;
+            for part in self.parts(diagnostic) {
+                writeln!(out, "{}", renderer.render(&part))?;
+            }
         }
         Ok(())
     }
 
-    fn groups<'a>(&'a self, diagnostic: &'a Diagnostic) -> Vec<Group<'a>> {
+    /// What is rendered together: the renderer would join a title without a text to its advice by an empty margin.
+    fn parts<'a>(&'a self, diagnostic: &'a Diagnostic) -> Vec<Vec<Group<'a>>> {
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
         let title = level.primary_title(printable(&diagnostic.message));
-        let main = match &diagnostic.span {
-            Some(span) => title.element(self.snippet(span, diagnostic)),
-            None => Group::with_title(title),
-        };
         let help = diagnostic.help.as_deref().map(printable);
         let help = help.map(|help| Group::with_title(Level::HELP.secondary_title(help)));
-        [main].into_iter().chain(help).collect()
+        match &diagnostic.span {
+            Some(span) => {
+                let main = title.element(self.snippet(span, diagnostic));
+                vec![[main].into_iter().chain(help).collect()]
+            }
+            None => [Group::with_title(title)]
+                .into_iter()
+                .chain(help)
+                .map(|group| vec![group])
+                .collect(),
+        }
     }
 
     fn snippet<'a>(
@@ -152,7 +177,16 @@ impl Report {
 
 impl Extend<Diagnostic> for Report {
     fn extend<I: IntoIterator<Item = Diagnostic>>(&mut self, diagnostics: I) {
-        self.diagnostics.extend(diagnostics);
+        let error =
+            |finding: &Diagnostic| finding.severity == Severity::Error && finding.span.is_some();
+        let found: Vec<_> = self
+            .diagnostics
+            .iter()
+            .filter(|found| error(found))
+            .map(|found| found.span.clone())
+            .collect();
+        let new = |finding: &Diagnostic| !(error(finding) && found.contains(&finding.span));
+        self.diagnostics.extend(diagnostics.into_iter().filter(new));
         self.diagnostics.sort_by_key(|diagnostic| {
             let place = diagnostic.span.as_ref().map(|span| (span.start, span.end));
             (place, diagnostic.severity)

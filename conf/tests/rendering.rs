@@ -119,3 +119,42 @@ fn a_span_outside_of_the_text_does_no_harm() {
     report.push(Diagnostic::error(7..9, "behind the end"));
     assert!(report.to_string().contains("behind the end"));
 }
+
+#[test]
+fn an_error_stands_once_at_a_place_whatever_later_stages_say() {
+    let mut report = Report::new(Source {
+        path: "alb.toml".into(),
+        text: "key = 1\n".into(),
+    });
+    report.extend([
+        Diagnostic::error(0..3, "no such file"),
+        Diagnostic::error(0..3, "nor a directory"),
+    ]);
+    report.push(Diagnostic::error(0..3, "cannot be read"));
+    report.push(Diagnostic::warning(0..3, "readable by everybody"));
+    report.push(Diagnostic::error(6..7, "elsewhere"));
+    let messages: Vec<_> = report
+        .diagnostics()
+        .iter()
+        .map(|finding| finding.message.as_str())
+        .collect();
+    assert_eq!(
+        messages,
+        [
+            "no such file",
+            "nor a directory",
+            "readable by everybody",
+            "elsewhere"
+        ]
+    );
+}
+
+#[test]
+fn a_finding_without_a_place_is_two_plain_lines() {
+    let mut report = Report::new(Source::default());
+    report.push(Diagnostic::of_file("cannot read it").help("name another"));
+    assert_eq!(
+        report.to_string(),
+        "error: cannot read it\nhelp: name another\n"
+    );
+}

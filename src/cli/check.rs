@@ -1,14 +1,14 @@
 //! `alb --check-config`: everything a start would look at, without starting.
 
-use alb_conf::{Loaded, Report, Severity};
+use alb_conf::{Report, Severity};
 
 use super::generate::print;
 use super::{Common, Exit};
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// Checks the configuration, and prints it with every default if asked to.
 pub fn check(common: &Common, show: bool) -> Exit {
-    let (config, report) = match alb_conf::load(&common.config).and_then(build) {
+    let (config, report) = match Snapshot::load(&common.config, None) {
         Ok((snapshot, warnings)) => (Some(snapshot.config), warnings),
         Err(report) => (None, report),
     };
@@ -41,11 +41,6 @@ pub fn render(report: &Report) {
         let what = |count, word| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
         eprintln!("{}, {}", what(errors, "error"), what(warnings, "warning"));
     }
-}
-
-fn build(loaded: Loaded) -> Result<(Snapshot, Report), Report> {
-    snapshot::init(&loaded.config);
-    Snapshot::build(loaded, None)
 }
 
 fn json(report: &Report, good: bool) -> Exit {

@@ -12,6 +12,7 @@ pub use listeners::HttpListener;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use alb_conf::{Acceleration, Config, Loaded, Report};
@@ -31,6 +32,30 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Reads a file and [builds](Self::build) it; wakes the cryptographic library if this is the first.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the file or cannot be run, together.
+    pub fn load(path: &Path, previous: Option<&Self>) -> Result<(Self, Report), Report> {
+        match alb_conf::load(path) {
+            Ok(loaded) => {
+                if previous.is_none() {
+                    init(&loaded.config);
+                }
+                Self::build(loaded, previous)
+            }
+            Err(mut report) => {
+                if let Some(rest) = report.take_rest() {
+                    init(&rest);
+                    facts::check(&rest, &mut report);
+                    identities::load(&rest, &mut report);
+                }
+                Err(report)
+            }
+        }
+    }
+
     /// Builds a snapshot, adopting the state of peers and the counts of listeners from `previous`. The report that
     /// comes with it holds warnings only.
     ///
@@ -67,7 +92,7 @@ impl Snapshot {
 }
 
 /// Wakes the cryptographic library. Must come before the first snapshot is built.
-pub fn init(config: &Config) {
+fn init(config: &Config) {
     alb_gm::init(match config.daemon.acceleration {
         Acceleration::Auto => alb_gm::Acceleration::Auto,
         Acceleration::Off => alb_gm::Acceleration::Off,

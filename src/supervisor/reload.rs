@@ -45,8 +45,7 @@ impl Supervisor {
             configuration: true,
             ..Answer::refused(UNCHANGED, text(&report))
         };
-        let loaded = alb_conf::load(&self.path).map_err(wrong)?;
-        let (snapshot, warnings) = Snapshot::build(loaded, Some(&before)).map_err(wrong)?;
+        let (snapshot, warnings) = Snapshot::load(&self.path, Some(&before)).map_err(wrong)?;
         let failed =
             |what: &str, error: String| Answer::refused(UNCHANGED, format!("{what}{error}"));
         let sockets = Sockets::bind(&snapshot.addresses(), &self.bound, self.workers.len())

@@ -162,9 +162,7 @@ pub(super) fn notify(state: &[NotifyState]) {
 
 fn read(path: &Path) -> Result<(Snapshot, Report), StartError> {
     let wrong = |report| StartError::Configuration(Box::new(report));
-    let loaded = alb_conf::load(path).map_err(wrong)?;
-    crate::snapshot::init(&loaded.config);
-    Snapshot::build(loaded, None).map_err(wrong)
+    Snapshot::load(path, None).map_err(wrong)
 }
 
 /// The user to become, if this process is not that user already.
