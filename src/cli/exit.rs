@@ -11,6 +11,8 @@ pub enum Exit {
     Failed,
     /// The command line makes no sense.
     Usage,
+    /// `alb probe`: the server works, but its certificate is not to be believed.
+    Unverified,
     /// The configuration is wrong: sysexits' EX_CONFIG, which tells systemd not to try again.
     Config,
 }
@@ -22,6 +24,7 @@ impl Exit {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::Unverified => 3,
             Exit::Config => 78,
         }
     }

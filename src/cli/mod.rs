@@ -5,6 +5,7 @@ mod check;
 mod control;
 mod exit;
 mod generate;
+mod probe;
 mod quickstart;
 mod run;
 mod version;
@@ -73,6 +74,8 @@ enum Command {
     Reload(control::Target),
     /// Have the running daemon finish its requests and leave, and wait for it
     Stop(control::Stop),
+    /// Look at a TLCP or TLS server as its clients see it: protocols, suites, certificates
+    Probe(Box<probe::Probe>),
     /// Print the JSON schema of the configuration file
     Schema,
     /// Print the completions of a shell
@@ -94,6 +97,7 @@ fn dispatch(cli: Cli) -> Exit {
         Some(Command::Cert(command)) => cert::cert(&common, &command),
         Some(Command::Reload(target)) => control::reload(&common, &target),
         Some(Command::Stop(stop)) => control::stop(&common, &stop),
+        Some(Command::Probe(arguments)) => probe::probe(&common, &arguments),
         Some(Command::Schema) => generate::schema(),
         Some(Command::Completions(completions)) => generate::completions(&completions),
         Some(Command::Man(man)) => generate::man(&man),

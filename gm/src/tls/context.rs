@@ -15,7 +15,7 @@ use super::identity::{Certified, Identity, Kind};
 use super::policy::{AcceptorPolicy, ClientAuthMode, ConnectorPolicy, MAX_SESSION_LIFETIME};
 use super::sessions::Sessions;
 use super::suites::{self, Suite};
-use super::{Protocol, ffi, verify};
+use super::{PolicyError, Protocol, Trust, ffi, verify};
 
 /// Separates the sessions of one use of the library from another's; a context has its own cache anyway. Required by
 /// Tongsuo when clients show certificates.
@@ -77,7 +77,7 @@ pub(super) fn client(
     suites: &[&'static Suite],
     tlcp: bool,
     sessions: &Sessions,
-) -> Result<SslContext, ErrorStack> {
+) -> Result<SslContext, PolicyError> {
     let mut context = base(if tlcp {
         SslMethod::ntls_client()
     } else {
@@ -104,7 +104,8 @@ pub(super) fn client(
     }
     match &policy.trust {
         Some(trust) => context.set_cert_store(trust.store()?),
-        None => context.set_default_verify_paths()?,
+        None if policy.verify => context.set_cert_store(Trust::system()?.store()?),
+        None => {}
     }
     let mode = if policy.verify {
         SslVerifyMode::PEER

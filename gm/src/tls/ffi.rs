@@ -54,9 +54,9 @@ pub(super) fn add_crl(store: &mut X509StoreBuilderRef, crl: &X509CrlRef) -> Resu
 }
 
 /// The library's name of the group keys were agreed in.
-pub(super) fn negotiated_group(ssl: &SslRef) -> Option<&'static str> {
-    // SAFETY: the connection is live and only read; the name is a constant of the library or its provider, which is
-    // never unloaded.
+pub(super) fn negotiated_group(ssl: &SslRef) -> Option<&str> {
+    // SAFETY: the connection is live and only read; the name belongs to its context, which it keeps alive, and so the
+    // borrow of `ssl` bounds it.
     unsafe {
         let name = SSL_get0_group_name(ssl.as_ptr());
         if name.is_null() {

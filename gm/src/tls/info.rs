@@ -83,15 +83,22 @@ impl TlsInfo {
     }
 }
 
-/// The name a group goes by in `groups`; the library has another for some.
-fn group_name(library: &'static str) -> &'static str {
-    match library {
-        "secp256r1" => "P-256",
-        "secp384r1" => "P-384",
-        "secp521r1" => "P-521",
-        "x25519" => "X25519",
-        other => other,
-    }
+/// The groups by the names they have in `groups`, and by the library's.
+const GROUPS: [(&str, &str); 9] = [
+    ("X25519MLKEM768", "X25519MLKEM768"),
+    ("curveSM2MLKEM768", "curveSM2MLKEM768"),
+    ("curveSM2", "curveSM2"),
+    ("X25519", "x25519"),
+    ("X448", "x448"),
+    ("P-256", "secp256r1"),
+    ("P-384", "secp384r1"),
+    ("P-521", "secp521r1"),
+    ("SecP256r1MLKEM768", "SecP256r1MLKEM768"),
+];
+
+fn group_name(library: &str) -> &'static str {
+    let known = GROUPS.iter().find(|(_, l)| l.eq_ignore_ascii_case(library));
+    known.map_or("another group", |(name, _)| name)
 }
 
 fn suite(ssl: &SslRef) -> &'static str {

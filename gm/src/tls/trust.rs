@@ -12,6 +12,14 @@ use super::PolicyError;
 use super::ffi;
 use super::pem;
 
+/// Where distributions keep the authorities they ship: Debian, Fedora, openEuler and Kylin, openSUSE, Alpine.
+const SYSTEM_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
 /// A set of authorities, with the revocation lists that go with them.
 #[derive(Clone, Default)]
 pub struct Trust {
@@ -38,6 +46,21 @@ impl Trust {
             lists.extend(found.ok_or_else(|| PolicyError::not_a(path, "revocation list", &text))?);
         }
         Ok(Trust::new(trusted, lists))
+    }
+
+    /// The authorities of the operating system.
+    pub fn system() -> Result<Trust, PolicyError> {
+        let bundle = SYSTEM_BUNDLES
+            .iter()
+            .map(PathBuf::from)
+            .find(|path| path.exists());
+        let missing = || {
+            PolicyError::new(
+                "this system has no bundle of certificate authorities",
+                "install `ca-certificates`, or name authorities in `ca`",
+            )
+        };
+        Trust::load(&[bundle.ok_or_else(missing)?], &[])
     }
 
     /// Made of certificates and lists at hand.
