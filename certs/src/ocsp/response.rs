@@ -183,6 +183,13 @@ impl Response {
         )))
     }
 
+    /// Whether this answers the request with this nonce; a responder may leave nonces out (RFC 6960 §4.4.1).
+    pub fn echoes(&self, nonce: &[u8]) -> bool {
+        self.nonce
+            .as_ref()
+            .is_none_or(|echoed| *echoed == der::octet_string(nonce))
+    }
+
     /// The answer about a certificate, if it is current.
     pub fn answer(&self, certificate: &CertId, now: Time) -> Result<Status> {
         const CLOCK_SKEW: i64 = 300;

@@ -19,6 +19,7 @@ use super::issue::{self, IssueArguments};
 use super::key::Protection;
 use super::output;
 use super::password::PasswordSource;
+use super::responder::{self, OcspArguments};
 
 /// The subcommands of `alb cert ca`.
 #[derive(Subcommand)]
@@ -33,6 +34,8 @@ pub enum CaCommand {
     Crl(CrlArguments),
     /// List what was issued
     List(ListArguments),
+    /// Answer OCSP requests for the authority until interrupted
+    Ocsp(OcspArguments),
 }
 
 /// The arguments of `alb cert ca init`.
@@ -115,6 +118,7 @@ pub fn run(common: &Common, command: &CaCommand) -> Done {
         CaCommand::Revoke(arguments) => revoke(arguments),
         CaCommand::Crl(arguments) => crl(arguments),
         CaCommand::List(arguments) => list(common, &arguments.directory),
+        CaCommand::Ocsp(arguments) => responder::serve(arguments),
     }
 }
 

@@ -50,7 +50,7 @@ pub fn import(arguments: &ImportArguments) -> Done {
     let certificate = given.as_ref().or(opened.encrypt_certificates.first());
     let Some(certificate) = certificate else {
         let message = format!(
-            "this is a {} without the encryption certificate; give it with `--certificate`, the key is checked against it",
+            "its form is {}, without the encryption certificate; give that with `--certificate`, the key is checked against it",
             opened.form.name()
         );
         return Err(Error::Refused(message).in_file(&arguments.file));
@@ -88,7 +88,7 @@ fn open(arguments: &ImportArguments) -> Result<Opened> {
             "the signing key"
         };
         return Err(Error::Refused(format!(
-            "this is a {}; give {which} with `--key`",
+            "its form is {}; give {which} with `--key`",
             form.name()
         )));
     };

@@ -3,14 +3,21 @@
 //! These files read arguments, files and passwords and print; what is done is done by `alb_certs`.
 
 mod authority;
+mod convert;
 mod csr;
+mod expiry;
+mod findings;
 mod import;
 mod input;
 mod issue;
 mod key;
+mod lint;
+mod ocsp_client;
 mod output;
 mod password;
+mod responder;
 mod show;
+mod verify;
 
 use clap::Subcommand;
 
@@ -30,6 +37,14 @@ pub enum Cert {
     ImportEnc(import::ImportArguments),
     /// Say what files are: certificates, keys, requests, lists, messages, wrapped keys
     Show(show::ShowArguments),
+    /// Verify a certificate: chain, names, usage, time, revocation
+    Verify(Box<verify::VerifyArguments>),
+    /// Find what is wrong or unwise with a certificate or a pair
+    Lint(lint::LintArguments),
+    /// Convert between PEM, DER, PKCS#8, PKCS#12 and .sm2
+    Convert(Box<convert::ConvertArguments>),
+    /// Say how long the certificates and lists of the configuration still hold
+    Expiry(expiry::ExpiryArguments),
 }
 
 /// Does what the subcommand says.
@@ -40,6 +55,10 @@ pub fn cert(common: &Common, command: &Cert) -> Exit {
         Cert::Ca(command) => authority::run(common, command),
         Cert::ImportEnc(arguments) => import::import(arguments),
         Cert::Show(arguments) => show::show(common, arguments),
+        Cert::Verify(arguments) => verify::verify(common, arguments),
+        Cert::Lint(arguments) => lint::lint(common, arguments),
+        Cert::Convert(arguments) => convert::convert(arguments),
+        Cert::Expiry(arguments) => expiry::expiry(common, arguments),
     };
     match done {
         Ok(exit) => exit,
