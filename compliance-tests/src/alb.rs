@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::fs::Permissions;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
@@ -41,17 +42,25 @@ impl Setup {
 
     /// Lets every user of the machine into the directory of the configuration.
     pub fn open_to_all(self) -> Self {
-        let open = fs::Permissions::from_mode(0o777);
+        let open = Permissions::from_mode(0o777);
         fs::set_permissions(self.directory.path(), open).expect("a directory of ours");
         self
     }
 
-    /// Writes a file beside the configuration, whose directory is returned.
+    /// Writes a file beside the configuration.
     pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.directory.path().join(name);
         fs::create_dir_all(path.parent().expect("a directory")).expect("a directory for the file");
         fs::write(path, content).expect("a file in a directory of ours");
         self
+    }
+
+    /// Writes a file that only its owner may read beside the configuration.
+    pub fn private_file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let setup = self.file(name, content);
+        let path = setup.directory.path().join(name);
+        fs::set_permissions(path, Permissions::from_mode(0o600)).expect("a file of ours");
+        setup
     }
 
     /// Starts the daemon and waits until it says that it is ready.
@@ -280,7 +289,7 @@ pub fn binary() -> PathBuf {
 fn listen_for_notices(path: &Path) -> Lines {
     let socket = UnixDatagram::bind(path).expect("a socket in a directory of ours");
     // As systemd's: the daemon may have become another user when it has something to say.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("a socket of ours");
+    fs::set_permissions(path, Permissions::from_mode(0o777)).expect("a socket of ours");
     let notices = Lines::default();
     let heard = notices.clone();
     thread::spawn(move || {
