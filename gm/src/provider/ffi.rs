@@ -120,6 +120,16 @@ pub(super) unsafe fn bytes<'a>(data: *const u8, length: usize) -> Option<&'a [u8
     Some(unsafe { std::slice::from_raw_parts(data, length) })
 }
 
+/// Whether a C string is this text, whatever the case of its letters.
+///
+/// # Safety
+/// `text` is a C string.
+pub(super) unsafe fn is_text(text: *const c_char, expected: &[u8]) -> bool {
+    // SAFETY: promised by the caller.
+    let text = unsafe { std::ffi::CStr::from_ptr(text) };
+    text.to_bytes().eq_ignore_ascii_case(expected)
+}
+
 /// Writes to where C wants an answer; null is ignored.
 ///
 /// # Safety

@@ -10,5 +10,6 @@ mod digest;
 mod ffi;
 mod params;
 mod register;
+mod sm2;
 
 pub(crate) use register::install;

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
 use openssl_sys::OSSL_PARAM;
+use zeroize::Zeroizing;
 
 use super::ffi::{Failed, Outcome};
 
@@ -22,6 +23,13 @@ unsafe extern "C" {
     fn OSSL_PARAM_set_size_t(p: *mut OSSL_PARAM, value: usize) -> c_int;
     fn OSSL_PARAM_set_uint(p: *mut OSSL_PARAM, value: c_uint) -> c_int;
     fn OSSL_PARAM_set_int(p: *mut OSSL_PARAM, value: c_int) -> c_int;
+    fn OSSL_PARAM_get_int(p: *const OSSL_PARAM, value: *mut c_int) -> c_int;
+    fn OSSL_PARAM_get_octet_ptr(
+        p: *const OSSL_PARAM,
+        value: *mut *const c_void,
+        length: *mut usize,
+    ) -> c_int;
+    fn OSSL_PARAM_set_utf8_string(p: *mut OSSL_PARAM, value: *const c_char) -> c_int;
     fn OSSL_PARAM_set_octet_string(
         p: *mut OSSL_PARAM,
         value: *const c_void,
@@ -105,6 +113,53 @@ impl Param<'_> {
         Ok(unsafe { super::ffi::bytes(self.0.data.cast(), self.0.data_size) })
     }
 
+    /// Text given.
+    pub(super) fn text(&self) -> Outcome<&[u8]> {
+        self.expect(Kind::Text)?;
+        // SAFETY: the parameter says that so many bytes lie there.
+        let text = unsafe { super::ffi::bytes(self.0.data.cast(), self.0.data_size) };
+        let text = text.ok_or(Failed)?;
+        // The size may or may not count a terminator.
+        Ok(text.split(|byte| *byte == 0).next().unwrap_or(text))
+    }
+
+    /// A number given, that fits `int`.
+    pub(super) fn int(&self) -> Outcome<c_int> {
+        let mut value = 0;
+        // SAFETY: the parameter is alive, the place is ours.
+        done(unsafe { OSSL_PARAM_get_int(&*self.0, &mut value) })?;
+        Ok(value)
+    }
+
+    /// An unsigned number of at most 256 bits given, most significant byte first.
+    pub(super) fn big_number(&self) -> Outcome<Zeroizing<[u8; 32]>> {
+        self.expect(Kind::Unsigned)?;
+        // SAFETY: the parameter says that so many bytes lie there.
+        let native = unsafe { super::ffi::bytes(self.0.data.cast(), self.0.data_size) };
+        let native = native.ok_or(Failed)?;
+        let mut out = Zeroizing::new([0; 32]);
+        for (index, byte) in from_native(native.iter()).enumerate() {
+            match out.len().checked_sub(index + 1) {
+                Some(place) => out[place] = *byte,
+                None if *byte != 0 => return Err(Failed),
+                None => {}
+            }
+        }
+        Ok(out)
+    }
+
+    /// A pointer given by reference.
+    pub(super) fn pointer(&self) -> Outcome<*const c_void> {
+        let mut value = std::ptr::null();
+        // SAFETY: the parameter is alive, the place is ours; the length is not asked for.
+        done(unsafe { OSSL_PARAM_get_octet_ptr(&*self.0, &mut value, std::ptr::null_mut()) })?;
+        if value.is_null() {
+            Err(Failed)
+        } else {
+            Ok(value)
+        }
+    }
+
     /// The number of octets given or asked for.
     pub(super) fn length(&self) -> usize {
         self.0.data_size
@@ -120,6 +175,39 @@ impl Param<'_> {
     pub(super) fn answer_number(&mut self, value: u32) -> Outcome {
         // SAFETY: the parameter is alive and ours to write.
         done(unsafe { OSSL_PARAM_set_uint(self.0, value) })
+    }
+
+    /// Answers with a number.
+    pub(super) fn answer_int(&mut self, value: c_int) -> Outcome {
+        // SAFETY: the parameter is alive and ours to write.
+        done(unsafe { OSSL_PARAM_set_int(self.0, value) })
+    }
+
+    /// Answers with text.
+    pub(super) fn answer_text(&mut self, value: &CStr) -> Outcome {
+        // SAFETY: the parameter is alive and ours to write; it checks its room.
+        done(unsafe { OSSL_PARAM_set_utf8_string(self.0, value.as_ptr()) })
+    }
+
+    /// Answers with an unsigned number of 256 bits, given most significant byte first.
+    pub(super) fn answer_big_number(&mut self, value: &[u8]) -> Outcome {
+        self.expect(Kind::Unsigned)?;
+        if self.0.data.is_null() {
+            self.0.return_size = value.len();
+            return Ok(());
+        }
+        if self.0.data_size < value.len() {
+            return Err(Failed);
+        }
+        // SAFETY: the parameter says that there is so much room.
+        let out =
+            unsafe { std::slice::from_raw_parts_mut(self.0.data.cast::<u8>(), self.0.data_size) };
+        out.fill(0);
+        for (place, byte) in from_native(out.iter_mut()).zip(value.iter().rev()) {
+            *place = *byte;
+        }
+        self.0.return_size = self.0.data_size;
+        Ok(())
     }
 
     /// Answers with a truth value.
@@ -152,6 +240,50 @@ impl Param<'_> {
         } else {
             Err(Failed)
         }
+    }
+}
+
+/// The bytes of a number in the order of this machine, least significant first.
+fn from_native<I: DoubleEndedIterator>(bytes: I) -> impl Iterator<Item = I::Item> {
+    let big = cfg!(target_endian = "big");
+    let mut bytes = bytes;
+    std::iter::from_fn(move || if big { bytes.next_back() } else { bytes.next() })
+}
+
+/// Parameters made to be handed to a callback.
+#[derive(Default)]
+pub(super) struct Export(Vec<(&'static CStr, Kind, Zeroizing<Vec<u8>>)>);
+
+impl Export {
+    /// Text.
+    pub(super) fn text(&mut self, key: &'static CStr, value: &CStr) {
+        self.0
+            .push((key, Kind::Text, value.to_bytes().to_vec().into()));
+    }
+
+    /// Octets.
+    pub(super) fn octets(&mut self, key: &'static CStr, value: &[u8]) {
+        self.0.push((key, Kind::Octets, value.to_vec().into()));
+    }
+
+    /// An unsigned number, given most significant byte first.
+    pub(super) fn big_number(&mut self, key: &'static CStr, value: &[u8]) {
+        let native = Zeroizing::new(from_native(value.iter().rev()).copied().collect());
+        self.0.push((key, Kind::Unsigned, native));
+    }
+
+    /// Lends them as an array that ends.
+    pub(super) fn with<T>(&mut self, lend: impl FnOnce(*const OSSL_PARAM) -> T) -> T {
+        let row = |(key, kind, value): &mut (&'static CStr, Kind, Zeroizing<Vec<u8>>)| OSSL_PARAM {
+            key: key.as_ptr(),
+            data_type: *kind as u32,
+            data: value.as_mut_ptr().cast(),
+            data_size: value.len(),
+            return_size: usize::MAX,
+        };
+        let mut params: Vec<OSSL_PARAM> = self.0.iter_mut().map(row).collect();
+        params.push(DESCRIBE_END.0);
+        lend(params.as_ptr())
     }
 }
 

@@ -5,11 +5,15 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use openssl_sys::{OSSL_LIB_CTX, OSSL_PROVIDER_load};
 
 use super::ffi::{Algorithm, Dispatch};
-use super::{cipher, digest};
+use super::{cipher, digest, sm2};
 
 /// Operations (`OSSL_OP_*`) and functions of a provider (core_dispatch.h).
 const OPERATION_DIGEST: c_int = 1;
 const OPERATION_CIPHER: c_int = 2;
+const OPERATION_KEY_MANAGEMENT: c_int = 10;
+const OPERATION_KEY_EXCHANGE: c_int = 11;
+const OPERATION_SIGNATURE: c_int = 12;
+const OPERATION_ASYMMETRIC_CIPHER: c_int = 13;
 const QUERY_OPERATION: c_int = 1027;
 
 const NAME: &CStr = c"alb";
@@ -80,6 +84,10 @@ unsafe extern "C" fn query(
     match operation {
         OPERATION_DIGEST => DIGESTS.as_ptr(),
         OPERATION_CIPHER => cipher::ALGORITHMS.as_ptr(),
+        OPERATION_KEY_MANAGEMENT => sm2::KEY_MANAGEMENT.as_ptr(),
+        OPERATION_KEY_EXCHANGE => sm2::KEY_EXCHANGES.as_ptr(),
+        OPERATION_SIGNATURE => sm2::SIGNATURES.as_ptr(),
+        OPERATION_ASYMMETRIC_CIPHER => sm2::ASYMMETRIC_CIPHERS.as_ptr(),
         _ => std::ptr::null(),
     }
 }

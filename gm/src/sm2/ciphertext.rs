@@ -41,6 +41,13 @@ impl Ciphertext {
         der::sequence(&content)
     }
 
+    /// Length of the longest DER encoding of a ciphertext of a message of `message` bytes.
+    pub fn max_der_len(message: usize) -> usize {
+        let wrapped =
+            |length: usize| 2 + usize::from(length > 0x7f) * der::length_octets(length) + length;
+        wrapped(2 * wrapped(33) + wrapped(32) + wrapped(message))
+    }
+
     /// Reads C1 ‖ C3 ‖ C2, the order of the standard since 2012. C1 is a point with its form byte, compressed or not.
     pub fn from_c1c3c2(bytes: &[u8]) -> Result<Self, CiphertextError> {
         let (c1, rest) = split_point(bytes)?;

@@ -147,7 +147,12 @@ fn write_header(out: &mut Vec<u8>, tag: u8, length: usize) {
         return;
     }
     let octets = length.to_be_bytes();
-    let zeros = octets.iter().take_while(|byte| **byte == 0).count();
-    out.push(0x80 | (octets.len() - zeros) as u8);
-    out.extend_from_slice(&octets[zeros..]);
+    let count = length_octets(length);
+    out.push(0x80 | count as u8);
+    out.extend_from_slice(&octets[octets.len() - count..]);
+}
+
+/// How many octets the long form of a length has, after the first.
+pub(super) fn length_octets(length: usize) -> usize {
+    (usize::BITS - length.leading_zeros()).div_ceil(8) as usize
 }

@@ -34,6 +34,31 @@ impl PrivateKey {
     }
 }
 
+/// Length of a TLCP premaster secret in bytes.
+pub const PREMASTER_LEN: usize = 48;
+
+impl PrivateKey {
+    /// Decrypts a premaster secret that must begin with `version`, or gives `fallback` where anything is wrong with it.
+    /// Which of the two it was does not show in the time (implicit rejection; GB/T 38636-2020, 6.4.5.8 checks the version).
+    pub fn decrypt_premaster(
+        &self,
+        ciphertext: &Ciphertext,
+        version: [u8; 2],
+        fallback: &[u8; PREMASTER_LEN],
+    ) -> Zeroizing<Vec<u8>> {
+        let mut out = Zeroizing::new(fallback.to_vec());
+        if ciphertext.message_len() == PREMASTER_LEN {
+            let (message, valid) = with_arith!(A => open::<A>(self, ciphertext));
+            let version_differs = (message[0] ^ version[0]) | (message[1] ^ version[1]);
+            let good = valid.and(Mask::is_zero(u64::from(version_differs))).word() as u8;
+            for (out, byte) in out.iter_mut().zip(message.iter()) {
+                *out ^= good & (*out ^ byte);
+            }
+        }
+        out
+    }
+}
+
 fn encrypt<A: Arith>(
     key: &PublicKey,
     message: &[u8],
@@ -59,20 +84,28 @@ fn decrypt<A: Arith>(
     key: &PrivateKey,
     ciphertext: &Ciphertext,
 ) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
-    let secret = Shared::new::<A>(ciphertext.c1.point(), key.d());
-    let mut message = Zeroizing::new(ciphertext.c2.clone());
-    let zeros = secret.mask(&mut message);
-    let difference = secret
-        .digest(&message)
-        .iter()
-        .zip(&ciphertext.c3)
-        .fold(0, |acc, (a, b)| acc | (a ^ b));
-    let right = Mask::is_zero(u64::from(difference)).and(zeros.not());
-    if right.reveal() {
+    let (message, valid) = open::<A>(key, ciphertext);
+    if valid.reveal() {
         Ok(message)
     } else {
         Err(DecryptError)
     }
+}
+
+/// What is inside, and whether C3 says that it is what was put there.
+fn open<A: Arith>(key: &PrivateKey, ciphertext: &Ciphertext) -> (Zeroizing<Vec<u8>>, Mask) {
+    let secret = Shared::new::<A>(ciphertext.c1.point(), key.d());
+    let mut message = Zeroizing::new(ciphertext.c2.clone());
+    let zeros = secret.mask(&mut message);
+    let digest = secret.digest(&message);
+    let difference = digest
+        .iter()
+        .zip(&ciphertext.c3)
+        .fold(0, |acc, (a, b)| acc | (a ^ b));
+    (
+        message,
+        Mask::is_zero(u64::from(difference)).and(zeros.not()),
+    )
 }
 
 /// The point (x2, y2) both sides know, as bytes.

@@ -102,16 +102,15 @@ pub(crate) fn square_root_vartime<A: Arith>(a: &Element) -> Option<Element> {
     (A::sqr(&root) == *a).then_some(root)
 }
 
-/// Inverts all elements with one inversion (Montgomery's trick). None may be zero.
-pub(crate) fn invert_all<A: Arith>(elements: &mut [Element]) {
-    let mut prefixes = Vec::with_capacity(elements.len());
+/// Inverts all elements with one inversion (Montgomery's trick), using as many elements of scratch. None may be zero.
+pub(crate) fn invert_all<A: Arith>(elements: &mut [Element], scratch: &mut [Element]) {
     let mut product = ONE;
-    for element in elements.iter() {
-        prefixes.push(product);
+    for (element, prefix) in elements.iter().zip(scratch.iter_mut()) {
+        *prefix = product;
         product = A::mul(&product, element);
     }
     let mut inverse = invert::<A>(&product);
-    for (element, prefix) in elements.iter_mut().zip(&prefixes).rev() {
+    for (element, prefix) in elements.iter_mut().zip(scratch).rev() {
         let own = A::mul(&inverse, prefix);
         inverse = A::mul(&inverse, element);
         *element = own;

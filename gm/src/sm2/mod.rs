@@ -23,7 +23,7 @@ mod signature;
 
 pub use ciphertext::{Ciphertext, CiphertextError};
 pub use encoding::PointError;
-pub use encrypt::{DecryptError, EncryptError};
+pub use encrypt::{DecryptError, EncryptError, PREMASTER_LEN};
 pub use exchange::{Confirmation, ExchangeError, Own, Peer, Role, agree};
 pub use identity::{DEFAULT_ID, IdentityTooLong, TLS13_ID};
 pub use key::{KeyError, PrivateKey, PublicKey};

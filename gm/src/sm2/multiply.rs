@@ -21,6 +21,7 @@ const POINT_ENTRIES: usize = 1 << (POINT_WIDTH - 1);
 
 /// Bits per digit of the non-adjacent form in verification.
 const PUBLIC_WIDTH: usize = 5;
+const PUBLIC_ENTRIES: usize = 1 << (PUBLIC_WIDTH - 2);
 
 /// j·2^(7i)·G for j in 1..=64 and i in 0..37: 148 KiB, made once per process. G is public, so any [`Arith`] may make it.
 static BASE_TABLE: OnceLock<Vec<Affine>> = OnceLock::new();
@@ -31,12 +32,12 @@ fn base_table<A: Arith>() -> &'static [Affine] {
         let mut power = Affine::generator::<A>().to_jacobian();
         for _ in 0..BASE_DIGITS {
             let row = multiples::<A, BASE_ENTRIES>(&power);
+            points.extend(Jacobian::to_affine_all::<A, BASE_ENTRIES>(&row));
             // The last entry is 64 times the first; twice it starts the next row.
             power = row[BASE_ENTRIES - 1];
             power.double::<A>();
-            points.extend_from_slice(&row);
         }
-        Jacobian::to_affine_all::<A>(&points)
+        points
     })
 }
 
@@ -80,7 +81,7 @@ pub(crate) fn multiply_base<A: Arith>(scalar: &Scalar) -> Jacobian {
 /// scalar·point in constant time, for any point of the group and any scalar below n.
 pub(crate) fn multiply_point<A: Arith>(point: &Affine, scalar: &Scalar) -> Jacobian {
     let mut table =
-        Jacobian::to_affine_all::<A>(&multiples::<A, POINT_ENTRIES>(&point.to_jacobian()));
+        Jacobian::to_affine_all::<A, _>(&multiples::<A, POINT_ENTRIES>(&point.to_jacobian()));
     let entry = |index: usize| {
         let Digit {
             negative,
@@ -143,13 +144,13 @@ pub(crate) fn multiply_vartime<A: Arith>(point: &Affine, scalar: &Limbs) -> Jaco
 }
 
 /// P, 3P, 5P … 15P.
-fn odd_multiples_vartime<A: Arith>(point: &Affine) -> Vec<Affine> {
+fn odd_multiples_vartime<A: Arith>(point: &Affine) -> [Affine; PUBLIC_ENTRIES] {
     let mut twice = point.to_jacobian();
     twice.double::<A>();
-    let mut multiples = [point.to_jacobian(); 1 << (PUBLIC_WIDTH - 2)];
+    let mut multiples = [point.to_jacobian(); PUBLIC_ENTRIES];
     for i in 1..multiples.len() {
         multiples[i] = multiples[i - 1];
         multiples[i].add_unequal::<A>(&twice);
     }
-    Jacobian::to_affine_all::<A>(&multiples)
+    Jacobian::to_affine_all::<A, _>(&multiples)
 }

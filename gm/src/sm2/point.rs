@@ -214,16 +214,16 @@ impl Jacobian {
         self.scale::<A>(&inverse)
     }
 
-    /// The coordinates of many points, none of them infinity, with one inversion.
-    pub(crate) fn to_affine_all<A: Arith>(points: &[Self]) -> Vec<Affine> {
-        let mut inverses: Vec<Element> = points.iter().map(|point| point.z).collect();
-        field::invert_all::<A>(&mut inverses);
-        let affine = points
-            .iter()
-            .zip(&inverses)
-            .map(|(point, inverse)| point.scale::<A>(inverse))
-            .collect();
+    /// The coordinates of many points, none of them infinity, with one inversion. On the stack: the points may be secret.
+    pub(crate) fn to_affine_all<A: Arith, const COUNT: usize>(
+        points: &[Self; COUNT],
+    ) -> [Affine; COUNT] {
+        let mut inverses = points.map(|point| point.z);
+        let mut scratch = [ZERO; COUNT];
+        field::invert_all::<A>(&mut inverses, &mut scratch);
+        let affine = std::array::from_fn(|i| points[i].scale::<A>(&inverses[i]));
         inverses.zeroize();
+        scratch.zeroize();
         affine
     }
 

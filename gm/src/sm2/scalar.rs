@@ -81,10 +81,11 @@ impl Scalar {
     pub(crate) fn invert_to_montgomery(&self) -> Self {
         let base = self.to_montgomery();
         let exponent = limbs::subtract(&N, &[2, 0, 0, 0]).0;
-        let mut powers = vec![Self(limbs::montgomery_one(&N))];
-        for i in 1..16 {
-            powers.push(base.montgomery_mul(&powers[i - 1]));
-        }
+        let mut next = Self(limbs::montgomery_one(&N));
+        let powers: [Self; 16] = std::array::from_fn(|_| {
+            let after = next.montgomery_mul(&base);
+            std::mem::replace(&mut next, after)
+        });
         let mut acc = powers[limbs::bits(&exponent, 252, 4) as usize].clone();
         for position in (0..252).step_by(4).rev() {
             for _ in 0..4 {
