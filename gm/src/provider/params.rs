@@ -258,7 +258,7 @@ impl Export {
     /// Text.
     pub(super) fn text(&mut self, key: &'static CStr, value: &CStr) {
         self.0
-            .push((key, Kind::Text, value.to_bytes().to_vec().into()));
+            .push((key, Kind::Text, value.to_bytes_with_nul().to_vec().into()));
     }
 
     /// Octets.
@@ -278,7 +278,8 @@ impl Export {
             key: key.as_ptr(),
             data_type: *kind as u32,
             data: value.as_mut_ptr().cast(),
-            data_size: value.len(),
+            // Text ends with a zero byte that does not count.
+            data_size: value.len() - usize::from(matches!(kind, Kind::Text)),
             return_size: usize::MAX,
         };
         let mut params: Vec<OSSL_PARAM> = self.0.iter_mut().map(row).collect();
