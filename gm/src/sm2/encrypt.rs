@@ -11,7 +11,7 @@ use super::multiply::{multiply_base, multiply_point};
 use super::point::Affine;
 use super::random::{Random, RandomError};
 use super::scalar::Scalar;
-use crate::sm3::{Sm3, x963_kdf};
+use crate::sm3::{DIGEST_LEN, Sm3, x963_blocks};
 
 impl PublicKey {
     /// Encrypts `message`, which has at least one byte.
@@ -126,12 +126,13 @@ impl Shared {
     fn mask(&self, data: &mut [u8]) -> Mask {
         let mut prefix = Sm3::new();
         prefix.update(&self.0);
-        let mut stream = Zeroizing::new(vec![0; data.len()]);
-        x963_kdf(&prefix, &mut stream);
         let mut any = 0;
-        for (byte, mask) in data.iter_mut().zip(stream.iter()) {
-            *byte ^= mask;
-            any |= mask;
+        for (chunk, block) in data.chunks_mut(DIGEST_LEN).zip(x963_blocks(&prefix)) {
+            let block = Zeroizing::new(block);
+            for (byte, mask) in chunk.iter_mut().zip(block.iter()) {
+                *byte ^= mask;
+                any |= mask;
+            }
         }
         Mask::is_zero(u64::from(any))
     }

@@ -6,11 +6,18 @@ use super::{DIGEST_LEN, HmacSm3, Sm3};
 ///
 /// `prefix` is a hash that has absorbed the shared secret Z. Lengths up to 32·(2^32 − 1) bytes are meaningful.
 pub fn x963_kdf(prefix: &Sm3, out: &mut [u8]) {
-    for (counter, chunk) in (1u32..).zip(out.chunks_mut(DIGEST_LEN)) {
+    for (chunk, block) in out.chunks_mut(DIGEST_LEN).zip(x963_blocks(prefix)) {
+        chunk.copy_from_slice(&block[..chunk.len()]);
+    }
+}
+
+/// The same function as a stream of blocks, for who adds it to something. The blocks are secret.
+pub(crate) fn x963_blocks(prefix: &Sm3) -> impl Iterator<Item = [u8; DIGEST_LEN]> {
+    (1u32..).map(|counter| {
         let mut hash = prefix.clone();
         hash.update(&counter.to_be_bytes());
-        chunk.copy_from_slice(&hash.finish()[..chunk.len()]);
-    }
+        hash.finish()
+    })
 }
 
 /// Fills `out` with PBKDF2-HMAC-SM3 (RFC 8018, 5.2) of a password. `iterations` below one is taken as one.

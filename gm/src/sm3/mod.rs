@@ -9,6 +9,7 @@ mod kdf;
 
 pub use hash::Sm3;
 pub use hmac::HmacSm3;
+pub(crate) use kdf::x963_blocks;
 pub use kdf::{pbkdf2, x963_kdf};
 
 /// Length of a digest in bytes.
