@@ -13,6 +13,7 @@ use super::ffi::{Failed, Outcome};
 pub(super) enum Kind {
     Integer = 1,
     Unsigned = 2,
+    Text = 4,
     Octets = 5,
     OctetPointer = 7,
 }
