@@ -102,6 +102,28 @@ impl WorkerStats {
     }
 }
 
+/// Counts one open connection for as long as it lives, and notices if a panic ends it.
+#[derive(Debug)]
+pub struct OpenConnection(Arc<WorkerStats>);
+
+impl OpenConnection {
+    /// Counts a connection that has been accepted.
+    pub fn enter(stats: &Arc<WorkerStats>) -> Self {
+        stats.connections_open.increment();
+        OpenConnection(Arc::clone(stats))
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.connections_open.decrement();
+        // The runtime catches the panic of a task and tells nobody; this is the place that sees it pass.
+        if std::thread::panicking() {
+            self.0.panics.increment();
+        }
+    }
+}
+
 /// The counters of all workers.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
@@ -140,6 +162,22 @@ mod tests {
         two.connections_open.add(2);
         two.connections_open.decrement();
         assert_eq!(registry.sum(|w| w.connections_open.get()), 2);
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_its_task_only_and_is_counted() {
+        let stats = Arc::new(WorkerStats::default());
+        let local = tokio::task::LocalSet::new();
+        let open = OpenConnection::enter(&stats);
+        let faulty = local.spawn_local(async move {
+            let _open = open;
+            panic!("a fault, as this test wants it");
+        });
+        let sound = local.spawn_local(async { 7 });
+        local.await;
+        assert!(faulty.await.expect_err("a panic").is_panic());
+        assert_eq!(sound.await.expect("no panic"), 7);
+        assert_eq!((stats.connections_open.get(), stats.panics.get()), (0, 1));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use alb_core::stats::WorkerStats;
+use alb_gm::tls::Reason;
 use sd_notify::NotifyState;
 use tokio::time::{Instant, sleep_until};
 
@@ -17,7 +19,7 @@ impl Supervisor {
         notify(&[NotifyState::Stopping]);
         self.tell_all(|| Command::Leave);
         self.end();
-        tracing::info!("alb has left");
+        self.sum_up();
     }
 
     /// Takes no new connections, and leaves when the open ones have finished or `drain_timeout` is over. `call` is
@@ -50,6 +52,24 @@ impl Supervisor {
         }
         self.leave_now();
         drop(call);
+    }
+
+    /// The last line of the log: what was done since the start.
+    fn sum_up(&self) {
+        let sum = |number: fn(&WorkerStats) -> u64| self.stats.sum(number);
+        let failures = Reason::ALL.map(|reason| {
+            let count = self.stats.sum(|worker| worker.handshake_failures(reason));
+            (count > 0).then(|| format!("{}={count}", reason.as_str()))
+        });
+        let failures: Vec<String> = failures.into_iter().flatten().collect();
+        tracing::info!(
+            connections = sum(|worker| worker.connections.get()),
+            refused = sum(|worker| worker.connections_refused.get()),
+            requests = sum(|worker| worker.requests.get()),
+            panics = sum(|worker| worker.panics.get()),
+            handshake_failures = failures.join(" "),
+            "alb has left"
+        );
     }
 
     fn tell_all(&self, command: impl Fn() -> Command) {

@@ -11,6 +11,7 @@ mod reload;
 mod signals;
 mod sockets;
 mod start;
+mod unreadable;
 
 pub use start::StartError;
 

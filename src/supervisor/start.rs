@@ -19,7 +19,7 @@ use super::limits::raise_open_files;
 use super::pid_file::{PidFile, PidFileError};
 use super::privileges::Account;
 use super::sockets::Sockets;
-use super::{Supervisor, reload};
+use super::{Supervisor, reload, unreadable};
 use crate::logging::{Logging, rotation};
 use crate::snapshot::Snapshot;
 use crate::worker::{Handle, Parts};
@@ -51,6 +51,7 @@ impl Supervisor {
         let ground = Ground::take(&snapshot)?;
         // From here on whatever is to be said goes to the log.
         reload::log_warnings(&warnings);
+        unreadable::warn(&path, &snapshot.config);
         if let Some(complaint) = complaint {
             tracing::warn!("{complaint}");
         }

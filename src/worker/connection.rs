@@ -2,11 +2,8 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use alb_core::drain::Open;
-use alb_core::listener::Permit;
-use alb_core::stats::WorkerStats;
+use alb_core::stats::OpenConnection;
 use alb_core::{ConnInfo, Socket, Stream};
 use alb_gm::tls::{HandshakeError, Reason};
 use tokio::net::TcpStream;
@@ -14,13 +11,6 @@ use tokio::task::spawn_local;
 
 use super::Worker;
 use super::listening::Known;
-
-/// What is counted for as long as the connection lives.
-struct Counted {
-    stats: Arc<WorkerStats>,
-    _open: Open,
-    _permit: Permit,
-}
 
 impl Worker {
     /// Takes a connection. False if the listener has too many; the connection is closed then.
@@ -40,7 +30,11 @@ impl Worker {
             // The client has left already.
             return true;
         };
-        let counted = Counted::new(self, permit);
+        let counted = (
+            permit,
+            self.drain.enter(),
+            OpenConnection::enter(&self.stats),
+        );
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         let info = ConnInfo {
@@ -82,35 +76,14 @@ impl Worker {
         } else {
             &error.help
         };
-        // Scans and health checks open connections and say nothing: no reason to look at the log.
+        // Scans and health checks open connections and say nothing: no reason to be alarmed.
         if error.reason == Reason::PeerClosed && error.offered.versions.is_empty() {
-            tracing::debug!(client = %info.peer, listener, reason, "handshake failed: {error}");
+            tracing::info!(client = %info.peer, listener, reason, "handshake failed: {error}");
         } else {
             tracing::warn!(
                 client = %info.peer, listener, reason, offered = %error.offered, help,
                 "handshake failed: {error}"
             );
-        }
-    }
-}
-
-impl Counted {
-    fn new(worker: &Worker, permit: Permit) -> Self {
-        worker.stats.connections_open.increment();
-        Counted {
-            stats: Arc::clone(&worker.stats),
-            _open: worker.drain.enter(),
-            _permit: permit,
-        }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.stats.connections_open.decrement();
-        // The runtime catches the panic of a task; here is the only place that sees it pass.
-        if std::thread::panicking() {
-            self.stats.panics.increment();
         }
     }
 }
