@@ -76,3 +76,38 @@ fn line(finding: &serde_json::Value) -> String {
     }
     line
 }
+
+/// A file that is right, to put something wrong behind.
+pub const RIGHT: &str = r#"[[http]]
+name = "web"
+listen = ["0.0.0.0:80"]
+[[site]]
+[[site.route]]
+proxy = "app"
+[upstream.app]
+peers = ["10.0.0.1:80"]
+"#;
+
+/// The findings of `RIGHT` with `wrong` behind it, lines counted from the first of `wrong`.
+pub fn behind(wrong: &str) -> Vec<String> {
+    let lines = RIGHT.lines().count();
+    let text = format!("{RIGHT}{wrong}");
+    let renumbered = |finding: String| match finding.split_once(':') {
+        Some((line, rest)) if line.parse::<usize>().is_ok() => {
+            format!("{}:{rest}", line.parse::<usize>().unwrap() - lines)
+        }
+        _ => finding,
+    };
+    findings(&text).into_iter().map(renumbered).collect()
+}
+
+/// Findings that contain these texts, one each, in this order.
+#[track_caller]
+pub fn assert_found(found: &[String], expected: &[&str]) {
+    let matches = found.len() == expected.len()
+        && found
+            .iter()
+            .zip(expected)
+            .all(|(found, part)| found.contains(part));
+    assert!(matches, "expected {expected:#?}\nfound {found:#?}");
+}
