@@ -173,7 +173,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn with_new_keys(&self, out: &Path, leaf: &Leaf) -> Result<()> {
-        self.check_free(out)?;
+        self.check_free(out, true)?;
         match self.arguments.kind {
             Kind::Single => {
                 self.write_issued(out, &self.directory.issue(self.arguments.algorithm, leaf)?)
@@ -189,7 +189,7 @@ impl Writer<'_> {
     /// A request's subject and names are taken unless the arguments give others.
     fn for_request(&self, path: &Path) -> Result<()> {
         let request = input::request(path)?;
-        self.check_free(&self.arguments.out)?;
+        self.check_free(&self.arguments.out, false)?;
         let subject = self
             .arguments
             .subject
@@ -278,18 +278,19 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Fails before anything is issued if the result could not be written.
-    fn check_free(&self, out: &Path) -> Result<()> {
-        let suffixes = [
-            ".pem",
-            ".key",
-            "-sign.pem",
-            "-sign.key",
-            "-enc.pem",
-            "-enc.key",
-            "-enc.envelope.pem",
-            "-response.der",
-        ];
+    /// Fails before anything is issued if a result could not be written.
+    fn check_free(&self, out: &Path, with_new_keys: bool) -> Result<()> {
+        let suffixes: &[&str] = match (self.arguments.kind, with_new_keys) {
+            (Kind::Single, true) => &[".pem", ".key"],
+            (Kind::Single, false) => &[".pem"],
+            (Kind::Pair, true) => &["-sign.pem", "-sign.key", "-enc.pem", "-enc.key"],
+            (Kind::Pair, false) => &[
+                "-sign.pem",
+                "-enc.pem",
+                "-enc.envelope.pem",
+                "-response.der",
+            ],
+        };
         let mut taken = suffixes
             .iter()
             .map(|suffix| suffixed(out, suffix))

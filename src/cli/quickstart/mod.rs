@@ -22,11 +22,15 @@ pub struct Quickstart {
     /// directory, removed at the end]
     #[arg(long, value_name = "DIRECTORY")]
     dir: Option<PathBuf>,
-}
 
-/// Ports that are tried first; others are taken if they are in use.
-const TLS_PORT: u16 = 8443;
-const PLAIN_PORT: u16 = 8080;
+    /// Port for TLCP and TLS; another is taken if it is in use (0: any)
+    #[arg(long, default_value_t = 8443)]
+    port: u16,
+
+    /// Port for plain HTTP; another is taken if it is in use (0: any)
+    #[arg(long, default_value_t = 8080)]
+    plain_port: u16,
+}
 
 /// Makes everything, says what to try, and runs until a signal.
 pub fn quickstart(arguments: &Quickstart) -> Exit {
@@ -45,8 +49,8 @@ pub fn quickstart(arguments: &Quickstart) -> Exit {
 fn prepare(arguments: &Quickstart) -> Result<Directory, Error> {
     let directory = Directory::open(arguments.dir.as_deref())?;
     let demo = demo::start().map_err(Error::Demo)?;
-    let tls = ports::free(TLS_PORT).map_err(Error::Port)?;
-    let plain = ports::free(PLAIN_PORT).map_err(Error::Port)?;
+    let tls = ports::free(arguments.port).map_err(Error::Port)?;
+    let plain = ports::free(arguments.plain_port).map_err(Error::Port)?;
     directory.write_identities()?;
     directory.with_config(Addresses { tls, plain, demo })
 }
