@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use super::certificate::KeyKind;
 use super::identity::{Certified, Identity, Kind};
-use super::policy::{AcceptorPolicy, ClientAuthMode, ConnectorPolicy, MAX_SESSION_LIFETIME};
+use super::policy::{
+    AcceptorPolicy, ClientAuthMode, ConnectorPolicy, MAX_SESSION_LIFETIME, named_groups,
+};
 use super::sessions::Sessions;
 use super::suites::{self, Suite};
 use super::{PolicyError, Protocol, Trust, ffi, verify};
@@ -53,14 +55,14 @@ pub(super) fn tls_server(
     suites: &[&'static Suite],
     versions: &[Protocol],
     certificates: &[&Certified],
-) -> Result<SslContext, ErrorStack> {
+) -> Result<SslContext, PolicyError> {
     let mut context = base(SslMethod::tls_server())?;
     let only_sm2 = certificates
         .iter()
         .all(|c| c.facts().key_kind() == KeyKind::Sm2);
     set_versions(&mut context, versions)?;
     set_suites(&mut context, suites, only_sm2)?;
-    set_groups(&mut context, &policy.groups, SERVER_GROUPS)?;
+    context.set_groups_list(&named_groups(&policy.groups, SERVER_GROUPS)?)?;
     if !suites.is_empty() || only_sm2 {
         context.set_options(SslOptions::CIPHER_SERVER_PREFERENCE);
     }
@@ -95,7 +97,7 @@ pub(super) fn client(
     } else {
         set_versions(&mut context, &policy.protocols)?;
         set_suites(&mut context, suites, false)?;
-        set_groups(&mut context, &policy.groups, CLIENT_GROUPS)?;
+        context.set_groups_list(&named_groups(&policy.groups, CLIENT_GROUPS)?)?;
     }
     match policy.identity.as_deref() {
         Some(pair) if tlcp && pair.is_pair() => show_pair(&mut context, pair)?,
@@ -229,18 +231,6 @@ fn set_suites(
         tls13.sort_by_key(|s| !s.gm);
     }
     context.set_ciphersuites(&suites::cipher_string(tls13, Protocol::Tls13))
-}
-
-fn set_groups(
-    context: &mut SslContextBuilder,
-    named: &[String],
-    defaults: &str,
-) -> Result<(), ErrorStack> {
-    if named.is_empty() {
-        context.set_groups_list(defaults)
-    } else {
-        context.set_groups_list(&named.join(":"))
-    }
 }
 
 fn show_pair(context: &mut SslContextBuilder, identity: &Identity) -> Result<(), ErrorStack> {

@@ -3,7 +3,7 @@
 use openssl::ssl::{SslRef, SslVersion};
 
 use super::certificate::Certificate;
-use super::{Protocol, ffi, suites};
+use super::{Protocol, ffi, groups, suites};
 
 /// The facts of an established connection.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ impl TlsInfo {
         TlsInfo {
             protocol,
             suite: suite(ssl),
-            group: ffi::negotiated_group(ssl).map(group_name),
+            group: ffi::negotiated_group(ssl).map(groups::name_of),
             sni,
             alpn: ssl
                 .selected_alpn_protocol()
@@ -81,24 +81,6 @@ impl TlsInfo {
             },
         }
     }
-}
-
-/// The groups by the names they have in `groups`, and by the library's.
-const GROUPS: [(&str, &str); 9] = [
-    ("X25519MLKEM768", "X25519MLKEM768"),
-    ("curveSM2MLKEM768", "curveSM2MLKEM768"),
-    ("curveSM2", "curveSM2"),
-    ("X25519", "x25519"),
-    ("X448", "x448"),
-    ("P-256", "secp256r1"),
-    ("P-384", "secp384r1"),
-    ("P-521", "secp521r1"),
-    ("SecP256r1MLKEM768", "SecP256r1MLKEM768"),
-];
-
-fn group_name(library: &str) -> &'static str {
-    let known = GROUPS.iter().find(|(_, l)| l.eq_ignore_ascii_case(library));
-    known.map_or("another group", |(name, _)| name)
 }
 
 fn suite(ssl: &SslRef) -> &'static str {

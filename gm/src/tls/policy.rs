@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use openssl::error::ErrorStack;
 
+use super::certificate::KeyKind;
+use super::groups;
 use super::suites::{self, Suite};
 use super::{Identity, Protocol, Trust, pem};
 
@@ -81,6 +83,46 @@ pub struct ConnectorPolicy {
     pub server_name: Option<String>,
     /// Time for the whole handshake.
     pub handshake_timeout: Duration,
+}
+
+impl AcceptorPolicy {
+    /// The protocols of a policy, each with an identity that can serve it.
+    pub(super) fn allowed(&self) -> Result<Vec<Protocol>, PolicyError> {
+        if self.identities.is_empty() {
+            return Err(PolicyError::new(
+                "a TLS listener needs an identity",
+                "name one in `identities`",
+            ));
+        }
+        let served = |protocol: Protocol| {
+            self.identities
+                .iter()
+                .any(|identity| can_serve(identity, protocol))
+        };
+        if self.protocols.is_empty() {
+            return Ok(Protocol::ALL.into_iter().filter(|&p| served(p)).collect());
+        }
+        for &protocol in &self.protocols {
+            if !served(protocol) {
+                let needed = match protocol {
+                    Protocol::Tlcp => {
+                        "an SM2 signing pair and encryption pair (`sign` and `encrypt`)"
+                    }
+                    Protocol::Tls12 => "an RSA or ECDSA certificate (`certificate` and `key`)",
+                    Protocol::Tls13 => "a certificate",
+                };
+                let message = format!("{protocol} is allowed, but no identity can serve it");
+                return Err(PolicyError::new(
+                    message,
+                    format!("{protocol} needs {needed}"),
+                ));
+            }
+        }
+        Ok(Protocol::ALL
+            .into_iter()
+            .filter(|p| self.protocols.contains(p))
+            .collect())
+    }
 }
 
 impl Default for AcceptorPolicy {
@@ -188,4 +230,30 @@ pub(super) fn named_suites(names: &[String]) -> Result<Vec<&'static Suite>, Poli
         .iter()
         .map(|name| suites::find(name).ok_or_else(|| unknown(name)))
         .collect()
+}
+
+/// The library's list of the groups named, or of the defaults; an error lists what there is.
+pub(super) fn named_groups(names: &[String], defaults: &str) -> Result<String, PolicyError> {
+    let unknown = |name: &String| {
+        let known: Vec<_> = groups::names().collect();
+        PolicyError::new(
+            format!("there is no key exchange group `{name}`"),
+            format!("known: {}", known.join(", ")),
+        )
+    };
+    if names.is_empty() {
+        return Ok(defaults.to_owned());
+    }
+    let named = names
+        .iter()
+        .map(|name| groups::library_name(name).ok_or_else(|| unknown(name)));
+    Ok(named.collect::<Result<Vec<_>, _>>()?.join(":"))
+}
+
+fn can_serve(identity: &Identity, protocol: Protocol) -> bool {
+    match protocol {
+        Protocol::Tlcp => identity.is_pair(),
+        Protocol::Tls12 => identity.for_tls().facts().key_kind() != KeyKind::Sm2,
+        Protocol::Tls13 => true,
+    }
 }
