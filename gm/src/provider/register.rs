@@ -83,7 +83,7 @@ unsafe extern "C" fn query(
     unsafe { no_cache.write(0) };
     match operation {
         OPERATION_DIGEST => DIGESTS.as_ptr(),
-        OPERATION_CIPHER => cipher::ALGORITHMS.as_ptr(),
+        OPERATION_CIPHER => cipher::algorithms().as_ptr(),
         OPERATION_KEY_MANAGEMENT => sm2::KEY_MANAGEMENT.as_ptr(),
         OPERATION_KEY_EXCHANGE => sm2::KEY_EXCHANGES.as_ptr(),
         OPERATION_SIGNATURE => sm2::SIGNATURES.as_ptr(),

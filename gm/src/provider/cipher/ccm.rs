@@ -87,7 +87,8 @@ impl Mode for Ccm {
             }
             self.nonce[..iv.len()].copy_from_slice(iv);
             self.has_nonce = true;
-            self.has_tag = false;
+            // A tag to compare with may come before the nonce.
+            self.has_tag &= direction == Direction::Decrypt;
             self.length = None;
             self.additional.clear();
         }
