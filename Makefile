@@ -42,7 +42,7 @@ deny: ## licences, sources and the ban on a second TLS stack
 	scripts/deny
 
 docs: ## build the API documentation; a broken link is an error
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 
 fuzz: ## run every fuzz target for a minute (FUZZ_SECONDS=60); see docs/testing.md
 	scripts/fuzz
