@@ -31,7 +31,7 @@ pub fn detect(bytes: &[u8]) -> Option<Form> {
     }
 }
 
-/// Opens ENVELOPEDKEYBLOB { version, algorithm, bits, key[64], public key, ciphertext }.
+/// Opens ENVELOPEDKEYBLOB { version, algorithm, bits, key\[64\], public key, ciphertext }.
 pub fn open_skf(bytes: &[u8], key: &Key) -> Result<Key> {
     const WHAT: &str = "an SKF ENVELOPEDKEYBLOB";
     let width = header_width(bytes)
@@ -42,7 +42,7 @@ pub fn open_skf(bytes: &[u8], key: &Key) -> Result<Key> {
     unwrap(bytes, width, encrypted, public_key, &cipher, key)
 }
 
-/// Opens EnvelopedKeyBlob { version, algorithm, ciphertext, public key, key[64] }; the ciphertext's room varies.
+/// Opens EnvelopedKeyBlob { version, algorithm, ciphertext, public key, key\[64\] }; the ciphertext's room varies.
 pub fn open_sdf(bytes: &[u8], key: &Key) -> Result<Key> {
     const WHAT: &str = "an SDF EnvelopedKeyBlob";
     let width = header_width(bytes)

@@ -9,7 +9,7 @@ use crate::oid;
 
 const WHAT: &str = "a cryptographic message";
 
-/// ContentInfo ::= SEQUENCE { contentType, [0] content }.
+/// ContentInfo ::= SEQUENCE { contentType, \[0\] content }.
 pub(super) fn describe(bytes: &[u8]) -> Result<Item> {
     let mut info = Reader::whole_sequence(bytes, WHAT)?;
     let kind = info.object_id()?;

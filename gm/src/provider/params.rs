@@ -39,7 +39,7 @@ unsafe extern "C" {
     fn OSSL_PARAM_set_octet_ptr(p: *mut OSSL_PARAM, value: *const c_void, length: usize) -> c_int;
 }
 
-/// A row of a table that says which parameters there are; [`describe_end`] ends it.
+/// A row of a table that says which parameters there are; a null row ends it.
 pub(super) const fn describe(key: &'static CStr, kind: Kind) -> Description {
     Description(OSSL_PARAM {
         key: key.as_ptr(),

@@ -142,7 +142,7 @@ impl<S: Substitution> Lanes for Half<S> {
     }
 }
 
-/// The sum under the S-box, ordered so that the newest word, x[3], comes last.
+/// The sum under the S-box, ordered so that the newest word, `x[3]`, comes last.
 #[inline(always)]
 unsafe fn mix<S>(x: [Half<S>; 4], key: u32) -> __m256i {
     // SAFETY: AVX2 is there.
