@@ -6,7 +6,7 @@ use std::process::Output;
 
 use alb_compliance_tests::client::raw;
 use alb_compliance_tests::stopwatch::within;
-use alb_compliance_tests::{Alb, Client, Speak, alb};
+use alb_compliance_tests::{Alb, Client, Pki, Speak, alb};
 use nix::sys::signal::Signal;
 
 /// Answers with a fixed text.
@@ -138,7 +138,7 @@ async fn the_drain_timeout_ends_what_does_not_finish() {
     assert_eq!(body(&alb).await, "one");
     alb.signal(Signal::SIGQUIT);
     assert!(within("the end", alb.wait()).await.success());
-    alb.wait_for_log("alb has left").await;
+    within("the last line", alb.log().wait_for(0, "alb has left")).await;
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn a_second_daemon_is_refused() {
     let second = Alb::new().place("web", first.address("web")).launch(&other);
     let status = within("the second daemon to give up", second.wait()).await;
     assert_eq!(status.code(), Some(1));
-    second.wait_for_log("cannot listen").await;
+    within("the reason", second.log().wait_for(0, "cannot listen")).await;
 }
 
 #[tokio::test]
@@ -218,6 +218,27 @@ async fn privileges_are_dropped_and_reload_and_logs_still_work() {
 }
 
 #[tokio::test]
+async fn a_key_that_a_reload_could_not_read_is_warned_of_at_the_start() {
+    if !nix::unistd::Uid::effective().is_root() {
+        eprintln!("skipped: only root can become another user");
+        return;
+    }
+    let pki = Pki::new();
+    let identity = "user = \"nobody\"
+        [identity.tls]
+        certificate = \"$pki/server.pem\"
+        key = \"$pki/server.key\"";
+    let secure =
+        fixed(identity, "one").replace("[[site]]", "tls = { identities = [\"tls\"] }\n[[site]]");
+    let setup = Alb::new().open_to_all().place("pki", &pki);
+    let alb = setup.start(&secure).await;
+    let warning = alb.wait_for_log("server.key").await;
+    assert!(warning.contains("a reload will fail"), "{warning}");
+    let why = alb.reload().await.expect_err("an unreadable key");
+    assert!(why.contains("server."), "{why}");
+}
+
+#[tokio::test]
 async fn connections_over_the_limit_are_closed_and_said_once() {
     let limited = fixed("", "one").replace("[[site]]", "max_connections = 1\n[[site]]");
     let alb = Alb::start(&limited).await;
@@ -229,6 +250,46 @@ async fn connections_over_the_limit_are_closed_and_said_once() {
     }
     alb.wait_for_log("`max_connections` is reached").await;
     assert_eq!(first.get("/").await.text(), "one");
+}
+
+#[tokio::test]
+async fn accepting_goes_on_after_descriptors_have_run_out() {
+    let alb = Alb::start(&fixed("max_open_files = 64", "one")).await;
+    let mut crowd = Vec::new();
+    for _ in 0..80 {
+        crowd.push(raw::Raw::connect(alb.address("web")).await);
+    }
+    alb.wait_for_log("cannot accept connections").await;
+    drop(crowd);
+    assert_eq!(within("an answer", body(&alb)).await, "one");
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_resolve_is_said_and_stops_nothing() {
+    let alb = Alb::start(
+        r#"
+        [[http]]
+        listen = ["$web"]
+        [[site]]
+        route = [{ path = "/lost/", proxy = "lost" }, { path = "/", return = { status = 200, body = "one" } }]
+        [upstream.lost]
+        peers = ["no-such-host.invalid:80"]
+        "#,
+    )
+    .await;
+    alb.wait_for_log("no-such-host.invalid").await;
+    assert_eq!(body(&alb).await, "one");
+    let mut client = Client::plain(alb.address("web"), Speak::Http1).await;
+    assert_eq!(client.get("/lost/").await.status, 503);
+}
+
+#[tokio::test]
+async fn json_logs_are_an_object_per_line() {
+    let alb = Alb::start(&fixed("[log]\nformat = \"json\"", "one")).await;
+    let line = alb.wait_for_log("alb runs").await;
+    let object: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!(object["level"], "INFO");
+    assert_eq!(object["workers"], 2);
 }
 
 async fn refusal(alb: &Alb) {

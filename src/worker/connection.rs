@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use alb_core::published::Pinned;
 use alb_core::stats::OpenConnection;
 use alb_core::{ConnInfo, Socket, Stream};
 use alb_gm::tls::{HandshakeError, Reason};
@@ -11,6 +12,7 @@ use tokio::task::spawn_local;
 
 use super::Worker;
 use super::listening::Known;
+use crate::snapshot::HttpListener;
 
 impl Worker {
     /// Takes a connection. False if the listener has too many; the connection is closed then.
@@ -43,26 +45,16 @@ impl Worker {
             local,
             tls: None,
         };
-        let (worker, listener) = (Rc::clone(self), listener.clone());
-        let name = Rc::clone(&known.name);
+        let serve = serve(
+            Rc::clone(self),
+            stream,
+            info,
+            listener.clone(),
+            Rc::clone(&known.name),
+        );
         spawn_local(async move {
             let _counted = counted;
-            let mut info = info;
-            let acceptor = listener.acceptor.as_ref();
-            let stream = match acceptor {
-                None => Stream::Plain(Socket::Tcp(stream)),
-                Some(acceptor) => match acceptor.accept(Socket::Tcp(stream)).await {
-                    Ok(stream) => Stream::Tls(Box::new(stream)),
-                    Err(error) => return worker.handshake_failed(&name, &info, &error),
-                },
-            };
-            // A long connection must not keep an old snapshot's listener alive.
-            drop(listener);
-            if let Some(tls) = stream.tls_info() {
-                worker.stats.handshake(tls.protocol, tls.resumed);
-                info.tls = Some(Rc::new(tls.clone()));
-            }
-            alb_http::connection::serve(stream, info, name, Rc::clone(&worker.http)).await;
+            serve.await;
         });
         true
     }
@@ -86,4 +78,29 @@ impl Worker {
             );
         }
     }
+}
+
+/// Shakes hands if the listener says so, and hands the stream to its protocol.
+async fn serve(
+    worker: Rc<Worker>,
+    stream: TcpStream,
+    mut info: ConnInfo,
+    listener: Pinned<HttpListener>,
+    name: Rc<str>,
+) {
+    let socket = Socket::Tcp(stream);
+    let stream = match &listener.acceptor {
+        None => Stream::Plain(socket),
+        Some(acceptor) => match acceptor.accept(socket).await {
+            Ok(stream) => Stream::Tls(Box::new(stream)),
+            Err(error) => return worker.handshake_failed(&name, &info, &error),
+        },
+    };
+    // A long connection must not keep the listener of an old snapshot alive.
+    drop(listener);
+    if let Some(tls) = stream.tls_info() {
+        worker.stats.handshake(tls.protocol, tls.resumed);
+        info.tls = Some(Rc::new(tls.clone()));
+    }
+    alb_http::connection::serve(stream, info, name, Rc::clone(&worker.http)).await;
 }
