@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use alb_conf::{Size, Time, check_str, print};
 use common::examples;
 use proptest::prelude::*;
@@ -97,13 +99,14 @@ fn deep_nesting_is_refused() {
     examine(&format!("{} = 1", vec!["a"; 100_000].join(".")));
 }
 
+/// Far above what it takes, far below what it would take if the work grew with the square of the text.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 #[test]
-fn ten_thousand_faults_take_seconds_at_most() {
-    let start = std::time::Instant::now();
+fn time_does_not_grow_with_the_number_of_faults() {
+    let start = Instant::now();
     examine(&"[[http]]\nlisten = 1\nlsiten = 2\n".repeat(5_000));
-    assert!(
-        start.elapsed() < std::time::Duration::from_secs(60),
-        "{:?}",
-        start.elapsed()
-    );
+    examine(&"= x\n".repeat(100_000));
+    examine(&"[[http]]\nlisten = [\"10.0.0.1:80\"]\n".repeat(5_000));
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
 }

@@ -1,21 +1,21 @@
 //! Listeners: each has an address, and no two want the same one.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use super::{Findings, Seen, tls};
-use crate::{Config, Diagnostic, Http, Spanned};
+use crate::{Config, Diagnostic, Http, Severity, Spanned};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     let mut names = Seen::default();
-    let mut taken: Vec<&Spanned<SocketAddr>> = Vec::new();
+    let mut taken = Taken::default();
     for http in &config.http {
+        check_name(http, &mut names, findings);
         if http.listen.is_empty() {
             findings.missing(&http.span(), || no_address(http));
         }
-        check_name(http, &mut names, findings);
         for address in &http.listen {
-            check_address(address, &taken, findings);
-            taken.push(address);
+            check_address(address, &mut taken, findings);
         }
         if *http.max_request_line > *http.max_header_size {
             findings.push(line_above_head(http));
@@ -24,24 +24,26 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
             tls::check(config, settings, findings);
         }
         if !has_site(config, &http.name()) {
-            let unused = Diagnostic::warning(
-                http.span(),
-                format!("no site is served on listener `{}`", http.name()),
-            );
-            findings.missing(&http.span(), || {
-                unused.help("add a `[[site]]`; every request is answered with 404 until then")
-            });
+            findings.missing(&http.span(), || no_site(http));
         }
     }
     if config.http.is_empty() && findings.damaged.is_empty() {
-        findings.push(
-            Diagnostic {
-                severity: crate::Severity::Warning,
-                ..Diagnostic::of_file("no listener")
-            }
-            .help("add an `[[http]]` section with `listen = [\"0.0.0.0:80\"]`"),
-        );
+        findings.push(no_listener());
     }
+}
+
+fn no_listener() -> Diagnostic {
+    let nothing = Diagnostic {
+        severity: Severity::Warning,
+        ..Diagnostic::of_file("no listener")
+    };
+    nothing.help("add an `[[http]]` section with `listen = [\"0.0.0.0:80\"]`")
+}
+
+fn no_site(http: &Spanned<Http>) -> Diagnostic {
+    let message = format!("no site is served on listener `{}`", http.name());
+    let help = "add a `[[site]]`; every request is answered with 404 until then";
+    Diagnostic::warning(http.span(), message).help(help)
 }
 
 fn no_address(http: &Spanned<Http>) -> Diagnostic {
@@ -86,31 +88,51 @@ fn has_site(config: &Config, name: &str) -> bool {
         .any(|site| site.on.is_empty() || site.on.iter().any(|on| **on == name))
 }
 
-fn check_address(
-    address: &Spanned<SocketAddr>,
-    taken: &[&Spanned<SocketAddr>],
+/// The addresses of the listeners so far. IPv6 sockets accept IPv6 only, so that `0.0.0.0` and `[::]` go together, and
+/// an address only competes with those of its port and family.
+#[derive(Default)]
+struct Taken<'c> {
+    each: BTreeMap<SocketAddr, &'c Spanned<SocketAddr>>,
+    of_all_interfaces: BTreeMap<(u16, bool), &'c Spanned<SocketAddr>>,
+    first: BTreeMap<(u16, bool), &'c Spanned<SocketAddr>>,
+}
+
+impl<'c> Taken<'c> {
+    /// Notes an address; one that competes with it for connections, if there is any.
+    fn by(&mut self, address: &'c Spanned<SocketAddr>) -> Option<&'c Spanned<SocketAddr>> {
+        let kind = (address.port(), address.is_ipv4());
+        let all = address.ip().is_unspecified();
+        let others = if all {
+            &self.first
+        } else {
+            &self.of_all_interfaces
+        };
+        let other = self.each.get(&**address).or(others.get(&kind)).copied();
+        self.each.entry(**address).or_insert(address);
+        self.first.entry(kind).or_insert(address);
+        if all {
+            self.of_all_interfaces.entry(kind).or_insert(address);
+        }
+        other
+    }
+}
+
+fn check_address<'c>(
+    address: &'c Spanned<SocketAddr>,
+    taken: &mut Taken<'c>,
     findings: &mut Findings<'_>,
 ) {
     if address.port() == 0 {
         let random = Diagnostic::warning(address.span(), format!("`{address}` has no fixed port"));
         return findings.push(random.label("the system picks one at each start"));
     }
-    let Some(other) = taken.iter().find(|other| overlap(address, other)) else {
+    let Some(other) = taken.by(address) else {
         return;
     };
-    let finding = match address == *other {
+    let finding = match address == other {
         true => Diagnostic::error(address.span(), format!("`{address}` is listened on twice")),
         false => Diagnostic::error(address.span(), format!("`{address}` overlaps `{other}`"))
             .help("keep one of them: the address of all interfaces includes the others"),
     };
     findings.push(finding.related(other.span(), "first listened on here"));
-}
-
-/// Whether two listeners would compete for a connection. IPv6 sockets accept IPv6 only, so that `0.0.0.0` and `[::]`
-/// go together.
-fn overlap(a: &SocketAddr, b: &SocketAddr) -> bool {
-    let (ip_a, ip_b): (IpAddr, IpAddr) = (a.ip(), b.ip());
-    a.port() == b.port()
-        && ip_a.is_ipv4() == ip_b.is_ipv4()
-        && (ip_a == ip_b || ip_a.is_unspecified() || ip_b.is_unspecified())
 }

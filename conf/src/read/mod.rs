@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use self::fault::Fault;
-use self::place::Place;
-use self::syntax::{Tree, line_of};
+use self::place::{Place, Step};
+use self::syntax::Tree;
 use self::tree::{LeftOut, Node};
 use crate::{Config, Diagnostic, Span};
 
@@ -30,12 +30,12 @@ pub(crate) struct Reading {
     pub(crate) torn: bool,
 }
 
-/// More faults than this are not looked for: nobody reads them, and each costs a pass.
+/// More problems than this are not looked for: nobody reads them, and each costs a pass.
 const MAX_FAULTS: usize = 100;
 
 /// Reads a text as far as possible.
 pub(crate) fn read(text: &str) -> Reading {
-    let tree = syntax::parse(text);
+    let tree = syntax::parse(text, MAX_FAULTS);
     let mut reading = Reading {
         config: Config::default(),
         findings: Vec::new(),
@@ -43,56 +43,61 @@ pub(crate) fn read(text: &str) -> Reading {
         torn: tree.torn,
     };
     let mut left_out = LeftOut::new();
-    let mut faults = 0;
+    let mut more = tree.more;
     loop {
         match Config::deserialize(Node::root(&tree.root, &left_out)) {
             Ok(config) => {
                 reading.config = config;
                 break;
             }
-            Err(fault) if faults < MAX_FAULTS => {
-                faults += 1;
-                let Some(steps) = reading.record(text, &tree, &fault) else {
+            Err(fault) => {
+                let Some(entry) = reading.record(&tree, &fault) else {
                     break;
                 };
-                left_out.insert(steps);
+                left_out.insert(entry);
             }
-            Err(_) => {
-                let more = format!("more than {MAX_FAULTS} problems: these are the first");
-                reading.findings.push(Diagnostic::of_file(more));
-                reading.torn = true;
-                break;
-            }
+        }
+        if left_out.len() == MAX_FAULTS {
+            more = true;
+            break;
         }
     }
     reading.findings.extend(tree.findings);
+    if more {
+        let message = format!("stopped looking after {MAX_FAULTS} problems");
+        reading.findings.push(Diagnostic::of_file(message));
+        reading.torn = true;
+    }
     reading
 }
 
 impl Reading {
     /// Notes a fault; the entry to leave out, or `None` when there is no way on.
-    fn record(&mut self, text: &str, tree: &Tree<'_>, fault: &Fault) -> Option<Vec<place::Step>> {
+    fn record(&mut self, tree: &Tree<'_>, fault: &Fault) -> Option<Vec<Step>> {
+        let explained = fault
+            .place
+            .as_ref()
+            .is_some_and(|place| explained(tree, place));
+        if !explained {
+            self.findings.push(fault.describe());
+        }
         let place = fault.place.as_ref()?;
         self.damaged
             .extend(place.around.iter().map(|span| (span.start, span.end)));
-        if !explained(text, tree, place) {
-            self.findings.push(fault.describe());
-        }
         (!place.steps.is_empty()).then(|| place.steps.clone())
     }
 }
 
 /// Whether a fault follows from an error of syntax on its line or inside one of the values around it.
-fn explained(text: &str, tree: &Tree<'_>, place: &Place) -> bool {
-    let line = line_of(text, place.span.start);
+fn explained(tree: &Tree<'_>, place: &Place) -> bool {
+    let line = tree.lines.number(place.span.start);
     // The first is the file itself, which is around everything.
     let values = || place.around.iter().skip(1).chain([&place.span]);
-    let spans = || {
-        tree.findings
-            .iter()
-            .filter_map(|finding| finding.span.as_ref())
-    };
     let inside =
         |error: &Span| values().any(|span| span.start < error.start && error.end <= span.end);
-    spans().any(|error| line_of(text, error.start) == line || (tree.torn && inside(error)))
+    let mut errors = tree
+        .findings
+        .iter()
+        .filter_map(|finding| finding.span.as_ref());
+    errors.any(|error| tree.lines.number(error.start) == line || (tree.torn && inside(error)))
 }

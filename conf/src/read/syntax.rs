@@ -3,39 +3,41 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
-use crate::Span;
-use crate::diagnostic::Diagnostic;
+use crate::lines::Lines;
+use crate::{Diagnostic, Span};
 
 /// A parsed text: the tree as far as it could be made out, and what is wrong with the text.
 pub(super) struct Tree<'t> {
     pub(super) root: Spanned<DeValue<'t>>,
+    pub(super) lines: Lines,
     pub(super) findings: Vec<Diagnostic>,
+    /// There are more findings than were asked for.
+    pub(super) more: bool,
     /// The structure itself is in doubt: what is missing from the tree may be in the text.
     pub(super) torn: bool,
 }
 
-/// Parses a text, going on after an error.
-pub(super) fn parse(text: &str) -> Tree<'_> {
+/// Parses a text, going on after an error; tells at most `most` of them.
+pub(super) fn parse(text: &str, most: usize) -> Tree<'_> {
+    let lines = Lines::of(text);
     let (table, mut errors) = DeTable::parse_recoverable(text);
-    let span = table.span();
-    let root = Spanned::new(span, DeValue::Table(table.into_inner()));
+    let root = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
     // One error leads to others on its line: the first says it.
     errors.sort_by_key(start);
-    errors.dedup_by_key(|error| line_of(text, start(error)));
+    errors.dedup_by_key(|error| lines.number(start(error)));
     let torn = errors.iter().any(|error| !is_local(error));
+    let findings = errors
+        .iter()
+        .take(most)
+        .map(|error| describe(text, error))
+        .collect();
     Tree {
         root,
+        lines,
+        findings,
+        more: errors.len() > most,
         torn,
-        findings: errors.iter().map(|error| describe(text, error)).collect(),
     }
-}
-
-/// The number of the line that holds this byte, from 0.
-pub(super) fn line_of(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at.min(text.len())]
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count()
 }
 
 fn start(error: &Error) -> usize {
