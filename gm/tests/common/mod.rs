@@ -196,3 +196,32 @@ pub async fn say(policy: &AcceptorPolicy, words: &[u8]) -> (HandshakeError, Vec<
     let (outcome, answer) = tokio::join!(acceptor.accept(far), client);
     (outcome.unwrap_err(), answer)
 }
+
+/// Shakes hands with exactly one suite on the client's side, and exchanges data.
+pub async fn with_suite(name: &str, mutual_auth: bool) {
+    let suite = suites::find(name).unwrap();
+    let ca = authority();
+    let mut server = listener(&[
+        server_pair(&ca, NAME),
+        server_ordinary(&ca, Algorithm::P256, NAME),
+        server_ordinary(&ca, Algorithm::Rsa2048, NAME),
+    ]);
+    let mut client = caller(&ca, suite.protocol);
+    client.suites = vec![name.to_owned()];
+    if mutual_auth {
+        server.client_auth = mutual(&ca);
+        client.identity = Some(client_pair(&ca, "alice"));
+    }
+    let (server, client) = meet(&server, &client).await;
+    let (mut server, mut client) = (server.unwrap(), client.unwrap());
+    for (info, peer) in [(server.info(), mutual_auth), (client.info(), true)] {
+        assert_eq!(info.suite, name);
+        assert_eq!(info.protocol, suite.protocol);
+        assert_eq!(info.peer.is_some(), peer);
+        assert_eq!(info.client_verify == ClientVerify::Success, peer);
+        let encrypt = info.peer.as_ref().is_some_and(|p| p.encrypt.is_some());
+        assert_eq!(encrypt, peer && suite.protocol == Protocol::Tlcp);
+    }
+    assert_eq!(server.info().sni.as_deref(), Some(NAME));
+    talk(&mut server, &mut client).await;
+}
