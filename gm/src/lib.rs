@@ -1,12 +1,15 @@
 //! Tongsuo: TLCP and TLS, and the accelerated GM primitives.
 
 pub mod ghash;
+mod implementations;
 mod init;
 mod provider;
+pub mod selftest;
 pub mod sm2;
 pub mod sm3;
 pub mod sm4;
 pub mod tls;
 
+pub use implementations::{Implementation, implementations};
 use init::ready;
 pub use init::{Acceleration, accelerated, init, library_version};

@@ -8,6 +8,7 @@ mod generate;
 mod probe;
 mod quickstart;
 mod run;
+mod selftest;
 mod version;
 
 pub use exit::Exit;
@@ -76,6 +77,8 @@ enum Command {
     Stop(control::Stop),
     /// Look at a TLCP or TLS server as its clients see it: protocols, suites, certificates
     Probe(Box<probe::Probe>),
+    /// Check the cryptography on this machine: known answers, generated pairs, random sources
+    Selftest,
     /// Print the JSON schema of the configuration file
     Schema,
     /// Print the completions of a shell
@@ -98,6 +101,7 @@ fn dispatch(cli: Cli) -> Exit {
         Some(Command::Reload(target)) => control::reload(&common, &target),
         Some(Command::Stop(stop)) => control::stop(&common, &stop),
         Some(Command::Probe(arguments)) => probe::probe(&common, &arguments),
+        Some(Command::Selftest) => selftest::selftest(common.json),
         Some(Command::Schema) => generate::schema(),
         Some(Command::Completions(completions)) => generate::completions(&completions),
         Some(Command::Man(man)) => generate::man(&man),

@@ -23,7 +23,9 @@ pub fn print(verbose: bool, json: bool) -> Exit {
 }
 
 fn facts() -> Vec<(&'static str, String)> {
-    vec![
+    alb_gm::init(alb_gm::Acceleration::Auto);
+    let implementations = alb_gm::implementations();
+    let mut facts = vec![
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         (
             "target",
@@ -40,7 +42,13 @@ fn facts() -> Vec<(&'static str, String)> {
         ),
         ("cryptography", alb_gm::library_version().to_owned()),
         ("protocols", protocols()),
-    ]
+    ];
+    facts.extend(
+        implementations
+            .into_iter()
+            .map(|one| (one.algorithm, one.code)),
+    );
+    facts
 }
 
 fn protocols() -> String {

@@ -47,6 +47,7 @@ impl Supervisor {
     pub(super) async fn start(path: &Path) -> Result<Self, StartError> {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let (snapshot, warnings) = read(&path)?;
+        test_cryptography()?;
         let (open_files, complaint) = raise_open_files(snapshot.config.daemon.max_open_files);
         let ground = Ground::take(&snapshot)?;
         // From here on whatever is to be said goes to the log.
@@ -98,6 +99,21 @@ impl Supervisor {
         listening.map_err(|e| StartError::of("cannot listen", e))?;
         Ok(supervisor)
     }
+}
+
+/// A gateway whose cryptography does not work must not serve (GM/T 0025-2014, self-test at power-up).
+fn test_cryptography() -> Result<(), StartError> {
+    let report = alb_gm::selftest::run();
+    if report.passed() {
+        return Ok(());
+    }
+    let mut message = "the self-test of the cryptography failed".to_owned();
+    for check in report.failures() {
+        let failure = check.failure.as_deref().unwrap_or_default();
+        message.push_str(&format!("\n  {}: {failure}", check.name));
+    }
+    message.push_str("\nhelp: `alb selftest` runs it again; `acceleration = \"off\"` in `[daemon]` uses other code");
+    Err(StartError::Failed(message))
 }
 
 impl Ground {
