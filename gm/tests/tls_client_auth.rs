@@ -210,22 +210,49 @@ async fn a_client_with_signing_and_encryption_exchanged_is_told_so() {
 }
 
 #[tokio::test]
-async fn an_ecdhe_client_without_a_certificate_is_told_what_is_missing() {
+async fn an_ecdhe_client_at_a_one_way_listener_is_told_what_is_missing() {
     let ca = authority();
+    let client = ConnectorPolicy {
+        suites: vec!["ECDHE_SM4_GCM_SM3".into(), "ECDHE_SM4_CBC_SM3".into()],
+        identity: Some(client_pair(&ca, "alice")),
+        ..caller(&ca, Protocol::Tlcp)
+    };
+    let (server, client) = meet(&listener(&[server_pair(&ca, NAME)]), &client).await;
+    let error = server.unwrap_err();
+    assert_eq!(error.reason, Reason::NoCommonSuite);
+    assert!(error.help.contains("client_auth"), "{error}");
+    assert_eq!(
+        error.offered.suites,
+        ["ECDHE_SM4_GCM_SM3", "ECDHE_SM4_CBC_SM3"]
+    );
+    assert_eq!(client.unwrap_err().reason, Reason::PeerAlert);
+}
+
+#[tokio::test]
+async fn an_authority_in_between_needs_no_list_of_its_root() {
+    let ca = authority();
+    let between = ca.intermediate("Between").unwrap();
+    let (alice, bob) = (
+        between.issue_pair(&Leaf::client("alice")).unwrap(),
+        between.issue_pair(&Leaf::client("bob")).unwrap(),
+    );
+    let list = between
+        .crl(&CrlPlan::weekly(1), &[Revoked::now(&bob.sign.serial)])
+        .unwrap();
     let auth = ClientAuth {
-        mode: ClientAuthMode::Optional,
+        trust: revoking(&[&ca], &[&list]),
         ..mutual(&ca)
     };
+    let error = refused(auth.clone(), &ca, Some(paired(&bob))).await;
+    assert_eq!(error.reason, Reason::CertificateRevoked);
     let server = AcceptorPolicy {
         client_auth: auth,
-        suites: vec!["ECDHE_SM4_GCM_SM3".into()],
         ..listener(&[server_pair(&ca, NAME)])
     };
     let client = ConnectorPolicy {
-        suites: vec!["ECC_SM4_GCM_SM3".into()],
+        identity: Some(paired(&alice)),
         ..caller(&ca, Protocol::Tlcp)
     };
-    let error = meet(&server, &client).await.0.unwrap_err();
-    assert_eq!(error.reason, Reason::NoCommonSuite);
-    assert_eq!(error.offered.suites, ["ECC_SM4_GCM_SM3"]);
+    let (server, _client) = meet(&server, &client).await;
+    assert_eq!(server.unwrap().info().client_verify, ClientVerify::Success);
 }

@@ -126,6 +126,17 @@ impl Acceptor {
                 let help = "TLCP needs an identity with an SM2 pair, and \"tlcp\" in `protocols`";
                 return Err(self.wrong_protocol("a TLCP client", help));
             }
+            if !self.asks_clients && offers_ecdhe_only(hello) {
+                let message = "the TLCP client offers nothing but ECDHE suites, which need client certificates, \
+                               and this listener asks for none";
+                let help = "set `client_auth.mode`, or allow an ECC suite in the client";
+                return Err(refuse(
+                    Alert::HandshakeFailure,
+                    Reason::NoCommonSuite,
+                    message.into(),
+                    help,
+                ));
+            }
             return contexts
                 .tlcp
                 .as_ref()
@@ -172,6 +183,16 @@ impl Acceptor {
 fn lists_tlcp(hello: &ClientHello) -> bool {
     let is_tlcp = |code: &u16| suites::by_code(*code).is_some_and(|s| s.protocol == Protocol::Tlcp);
     hello.suites.iter().any(is_tlcp)
+}
+
+/// Of the suites this gateway knows, the hello has only those that need a pair of the client's, too.
+fn offers_ecdhe_only(hello: &ClientHello) -> bool {
+    let mut known = hello
+        .suites
+        .iter()
+        .filter_map(|&code| suites::by_code(code))
+        .peekable();
+    known.peek().is_some() && known.all(|suite| suite.needs_client_pair)
 }
 
 fn no_identity(hello: &ClientHello, what: &str) -> Box<Refusal> {

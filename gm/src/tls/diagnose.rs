@@ -87,7 +87,7 @@ fn from_code(code: i32, error: &Error, side: Side, notes: &Verification) -> Hand
         UNSUPPORTED_PROTOCOL | UNKNOWN_PROTOCOL | WRONG_VERSION_NUMBER | VERSION_TOO_LOW => new(
             Reason::NoCommonProtocol,
             format!("no protocol version in common with the {peer}"),
-            "allow one it speaks with `protocols`",
+            "allow one it speaks with `protocols`; TLS 1.1 and older are never spoken",
         ),
         NO_SHARED_GROUPS | NO_SUITABLE_GROUPS | NO_SUITABLE_KEY_SHARE | BAD_KEY_SHARE => new(
             Reason::NoCommonGroup,
@@ -133,7 +133,7 @@ fn from_code(code: i32, error: &Error, side: Side, notes: &Verification) -> Hand
 fn no_suite_help(side: Side) -> &'static str {
     match side {
         Side::Server => {
-            "compare what was offered with `suites` and with the kinds of certificates of this name; ECDHE suites of TLCP need client certificates"
+            "compare what was offered with `suites` and with the kinds of certificates of this name"
         }
         Side::Client => "compare `suites` with what the server allows",
     }
