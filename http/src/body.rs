@@ -12,6 +12,7 @@ use tokio::io::ReadHalf;
 use tokio::sync::oneshot;
 
 use crate::access_log::Record;
+use crate::exchange::Pump;
 use crate::h1::RequestBody;
 use crate::h1::client::ResponseBody;
 use crate::h2;
@@ -42,7 +43,7 @@ enum Source {
     /// A response over HTTP/1.
     Peer(Box<ResponseBody<Stream>>),
     /// A response over HTTP/1 that began before its request ended.
-    EarlyPeer(Box<ResponseBody<ReadHalf<Stream>>>),
+    EarlyPeer(Box<(ResponseBody<ReadHalf<Stream>>, Pump)>),
     /// Either, over HTTP/2.
     Http2(Box<h2::StreamBody>),
     File(FileBody),
@@ -71,8 +72,8 @@ impl Body {
     }
 
     /// A response body read from an HTTP/1 connection on which the request is still being written.
-    pub fn early_peer(body: ResponseBody<ReadHalf<Stream>>) -> Self {
-        Source::EarlyPeer(Box::new(body)).into()
+    pub fn early_peer(body: ResponseBody<ReadHalf<Stream>>, request: Pump) -> Self {
+        Source::EarlyPeer(Box::new((body, request))).into()
     }
 
     /// A body read from an HTTP/2 stream.
@@ -150,7 +151,7 @@ impl Body {
             Source::Full(bytes) => Some(bytes.len() as u64),
             Source::Client(body) => body.length(),
             Source::Peer(body) => body.length(),
-            Source::EarlyPeer(body) => body.length(),
+            Source::EarlyPeer(early) => early.0.length(),
             Source::Http2(body) => body.length(),
             Source::File(file) => Some(file.length()),
         }
@@ -170,7 +171,7 @@ impl Body {
                 self.release();
                 Poll::Ready(frame)
             }
-            Source::EarlyPeer(body) => body.poll_frame(cx),
+            Source::EarlyPeer(early) => early.0.poll_frame(cx),
             Source::Http2(body) => body.poll_frame(cx),
             Source::File(file) => file.poll_frame(cx),
         }

@@ -5,6 +5,7 @@ use alb_core::upstream::{PeerRef, Settings, connect};
 use alb_core::{Error, Kind, Side};
 use http::header::{CONNECTION, CONTENT_LENGTH, TE, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
+use tokio::task::AbortHandle;
 
 use crate::body::Body;
 use crate::connection::Client;
@@ -22,6 +23,16 @@ pub(crate) struct Failed {
     pub error: Error,
     /// The peer may have seen the request.
     pub sent: bool,
+}
+
+/// The task that sends the rest of a request whose response has begun; it ends with the response.
+#[derive(Debug)]
+pub struct Pump(AbortHandle);
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Sends a request to `peer` and returns its response.
@@ -101,13 +112,13 @@ fn respond(
         }
         Rest::Early(request, idle) => {
             let (body, write) = idle.split(&head, timeout);
-            tokio::task::spawn_local(writer::finish(
+            let pump = tokio::task::spawn_local(writer::finish(
                 request,
                 write,
                 outbound.body.take(),
                 settings.send_timeout,
             ));
-            Body::early_peer(body)
+            Body::early_peer(body, Pump(pump.abort_handle()))
         }
     };
     let mut response = Response::new(body);

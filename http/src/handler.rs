@@ -17,6 +17,7 @@ use crate::{headers, proxy, response, static_files};
 /// Answers a request. Never fails: what goes wrong becomes the answer.
 pub async fn handle(client: &Rc<Client>, request: Request<Body>) -> Response<Body> {
     let form = Form::of(request.headers());
+    let head_only = *request.method() == Method::HEAD;
     let mut record = Record::begin(client, &request);
     client.worker.stats.requests.increment();
     let mut response = match answer(client, request, form, &mut record).await {
@@ -27,6 +28,9 @@ pub async fn handle(client: &Rc<Client>, request: Request<Body>) -> Response<Bod
         .headers_mut()
         .entry(SERVER)
         .or_insert(HeaderValue::from_static("alb"));
+    if head_only {
+        *response.body_mut() = Body::empty();
+    }
     client.worker.stats.response(response.status().as_u16());
     match record {
         None => response,

@@ -2,15 +2,15 @@
 
 use alb_conf::Forwarded;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-    SERVER, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, SERVER, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 
 use crate::body::Body;
 use crate::connection::Client;
 use crate::facts::forwarded_node;
-use crate::h1::head::members;
+use crate::h1::fields::members;
 use crate::route::Route;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -64,12 +64,13 @@ pub fn prepare_request(
     headers: &mut HeaderMap,
     client: &Client,
     route: &Route,
-    host: Option<&HeaderValue>,
+    host: &HeaderValue,
 ) {
     let wants_trailers = headers
         .get(TE)
         .is_some_and(|v| members(v.as_bytes()).any(|m| m.eq_ignore_ascii_case(b"trailers")));
     remove_hop_by_hop(headers);
+    join_cookies(headers);
     headers.remove(TE);
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -86,6 +87,22 @@ pub fn prepare_request(
         }
     }
     edit(headers, &route.request_set, &route.request_remove);
+}
+
+/// HTTP/2 may cut `Cookie` into several fields; HTTP/1.1 must not (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut cookies = headers.get_all(COOKIE).iter();
+    if let (Some(first), Some(_)) = (cookies.next(), cookies.next()) {
+        let rest = headers.get_all(COOKIE).iter().skip(1);
+        let joined = rest.fold(first.as_bytes().to_vec(), |mut joined, crumb| {
+            joined.extend_from_slice(b"; ");
+            joined.extend_from_slice(crumb.as_bytes());
+            joined
+        });
+        if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+            headers.insert(COOKIE, joined);
+        }
+    }
 }
 
 /// Makes a peer's fields the client's.
@@ -132,32 +149,22 @@ fn same_but_for_underscores(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().map(dashed).eq(b.bytes().map(dashed))
 }
 
-fn tell_forwarded(
-    headers: &mut HeaderMap,
-    kind: Forwarded,
-    client: &Client,
-    host: Option<&HeaderValue>,
-) {
+fn tell_forwarded(headers: &mut HeaderMap, kind: Forwarded, client: &Client, host: &HeaderValue) {
     let facts = &client.facts;
     match kind {
         Forwarded::XForwarded => {
             headers.insert(X_FORWARDED_FOR, facts.address.clone());
             headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(facts.scheme));
             headers.insert(X_FORWARDED_PORT, facts.port.clone());
-            if let Some(host) = host {
-                headers.insert(X_FORWARDED_HOST, host.clone());
-            }
+            headers.insert(X_FORWARDED_HOST, host.clone());
         }
         Forwarded::XRealIp => {
             headers.insert(X_REAL_IP, facts.address.clone());
         }
         Forwarded::Forwarded => {
             let node = forwarded_node(client.info.peer.ip());
-            let host = host
-                .and_then(|h| h.to_str().ok())
-                .map(|h| format!(";host=\"{h}\""))
-                .unwrap_or_default();
-            let text = format!("for={node}{host};proto={}", facts.scheme);
+            let host = host.to_str().unwrap_or_default();
+            let text = format!("for={node};host=\"{host}\";proto={}", facts.scheme);
             if let Ok(value) = HeaderValue::try_from(text) {
                 headers.insert(FORWARDED, value);
             }

@@ -57,7 +57,10 @@ pub(crate) async fn forward(
         let again = verdict.retry
             && tried.count() < settings.retry.tries as usize
             && begun.elapsed() < *settings.retry.within
-            && outbound.may_repeat(&result);
+            && result.as_ref().map_or_else(
+                |failed| outbound.may_repeat_after(failed),
+                |_| outbound.is_repeatable(),
+            );
         if !again {
             break;
         }
@@ -137,26 +140,24 @@ impl Outbound {
         idempotent && !self.body.is_touched()
     }
 
-    /// Whether another peer may be asked: if this one may have seen the request, only for a repeatable one.
-    fn may_repeat(&self, result: &Result<Response<Body>, Failed>) -> bool {
-        let unseen = matches!(result, Err(failed) if !failed.sent);
-        self.is_repeatable() || (unseen && !self.body.is_touched())
+    /// Whether it may be sent again after this failure: if a peer may have seen it, only when repeatable.
+    pub fn may_repeat_after(&self, failed: &Failed) -> bool {
+        self.is_repeatable() || (!failed.sent && !self.body.is_touched())
     }
 }
 
 fn prepare(client: &Client, route: &Route, request: Request<Body>) -> Result<Outbound, StatusCode> {
     let upgrade = headers::upgrade_wanted(&request);
-    let host = match request.headers().get(HOST) {
-        Some(host) => Some(host.clone()),
-        None => HeaderValue::from_str(handler::host(&request)?)
-            .ok()
-            .filter(|h| !h.is_empty()),
+    let host = match (request.headers().get(HOST), handler::host(&request)?) {
+        (Some(host), _) => Ok(host.clone()),
+        // HTTP/1.0 may leave it out, a peer may not be without it.
+        (None, "") => HeaderValue::try_from(client.info.local.to_string()),
+        (None, authority) => HeaderValue::from_str(authority),
     };
+    let host = host.map_err(|_| StatusCode::BAD_REQUEST)?;
     let (mut parts, body) = request.into_parts();
-    headers::prepare_request(&mut parts.headers, client, route, host.as_ref());
-    if let Some(host) = host
-        && !route.request_set.iter().any(|(name, _)| *name == HOST)
-    {
+    headers::prepare_request(&mut parts.headers, client, route, &host);
+    if !route.request_set.iter().any(|(name, _)| *name == HOST) {
         parts.headers.insert(HOST, host);
     }
     Ok(Outbound {

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 
 use crate::body::Body;
 use crate::handler;
-use crate::route::Return;
+use crate::route::{Return, normalise_host};
 
 /// The form in which a client understands an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,11 +97,11 @@ pub fn configured(
 }
 
 fn fill(location: &str, scheme: &str, request: &Request<Body>) -> String {
-    let host = handler::host(request).unwrap_or_default();
+    let host = normalise_host(handler::host(request).unwrap_or_default());
     let uri = request.uri().path_and_query().map_or("/", |p| p.as_str());
     location
         .replace("$scheme", scheme)
-        .replace("$host", host)
+        .replace("$host", &host)
         .replace("$uri", uri)
 }
 

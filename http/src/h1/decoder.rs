@@ -8,7 +8,8 @@ use http::HeaderMap;
 use memchr::memchr;
 
 use super::Malformed;
-use super::head::{Framing, parse_trailers};
+use super::fields::parse_trailers;
+use super::head::Framing;
 
 /// The longest chunk header accepted, extensions included: no one needs them (RFC 9112 §7.1.1).
 const MAX_CHUNK_HEADER: usize = 1024;

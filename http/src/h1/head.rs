@@ -4,11 +4,13 @@
 //! could read differently is refused.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
+use http::header::{EXPECT, HOST};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 use memchr::{memchr, memchr_iter};
 
 use super::Malformed;
+use super::authority::is_host;
+use super::fields::Fields;
 
 /// What a head may measure.
 #[derive(Clone, Copy, Debug)]
@@ -171,48 +173,6 @@ pub fn parse_response(
     })
 }
 
-/// Parses the field lines of a trailer section (RFC 9112 §7.1.2), the empty line included.
-pub fn parse_trailers(section: &Bytes) -> Result<HeaderMap, Malformed> {
-    Fields::default().parse(section, 0, 4)
-}
-
-/// Splits a list header into its members, without surrounding whitespace and empty members.
-pub fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value
-        .split(|b| *b == b',')
-        .map(<[u8]>::trim_ascii)
-        .filter(|m| !m.is_empty())
-}
-
-/// `host[:port]` as `Host` and `:authority` may have it: registered name, IPv4 or bracketed IPv6 (RFC 3986 §3.2.2).
-pub fn is_host(value: &[u8]) -> bool {
-    let (host, port) = match value.strip_prefix(b"[") {
-        Some(rest) => match memchr(b']', rest) {
-            Some(end) => {
-                let inside = &rest[..end];
-                let valid = inside
-                    .iter()
-                    .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'v'));
-                (if valid { inside } else { &b""[..] }, &rest[end + 1..])
-            }
-            None => return false,
-        },
-        None => value.split_at(memchr(b':', value).unwrap_or(value.len())),
-    };
-    let bracketed = value.first() == Some(&b'[');
-    let host_valid = !host.is_empty() && (bracketed || host.iter().all(|b| is_reg_name(*b)));
-    let port_valid = match port {
-        [] => true,
-        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
-        _ => false,
-    };
-    host_valid && port_valid
-}
-
-fn is_reg_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
 fn request_line(head: &Bytes, end: usize) -> Result<(Method, Uri, Version), Malformed> {
     let line = &head[..end];
     let first = memchr(b' ', line).ok_or(Malformed::RequestLine)?;
@@ -293,115 +253,4 @@ fn check_host(
         }
         _ => Ok(()),
     }
-}
-
-/// What was met while the field lines were read: saves looking up what is not there.
-#[derive(Default)]
-struct Fields {
-    hosts: usize,
-    lengths: usize,
-    encodings: usize,
-    connection: bool,
-    expect: bool,
-}
-
-impl Fields {
-    fn parse(&mut self, head: &Bytes, start: usize, count: usize) -> Result<HeaderMap, Malformed> {
-        let mut headers = HeaderMap::with_capacity(count + 4);
-        let mut at = start;
-        while head.get(at) != Some(&b'\r') {
-            let end = at + memchr(b'\r', &head[at..]).ok_or(Malformed::BareLf)?;
-            if head.get(end + 1) != Some(&b'\n') {
-                return Err(Malformed::BareCr);
-            }
-            let (name, value) = field_line(head, at, end)?;
-            self.note(&name);
-            headers
-                .try_append(name, value)
-                .map_err(|_| Malformed::TooManyHeaders)?;
-            at = end + 2;
-        }
-        if head.get(at + 1) == Some(&b'\n') {
-            Ok(headers)
-        } else {
-            Err(Malformed::BareCr)
-        }
-    }
-
-    fn note(&mut self, name: &HeaderName) {
-        match *name {
-            HOST => self.hosts += 1,
-            CONTENT_LENGTH => self.lengths += 1,
-            TRANSFER_ENCODING => self.encodings += 1,
-            CONNECTION => self.connection = true,
-            EXPECT => self.expect = true,
-            _ => {}
-        }
-    }
-
-    /// What the head declares, if it declares anything (RFC 9112 §6.3, with every ambiguity refused).
-    fn framing(&self, headers: &HeaderMap, version: Version) -> Result<Option<Framing>, Malformed> {
-        match (self.lengths, self.encodings) {
-            (0, 0) => Ok(None),
-            (1, 0) => content_length(headers.get(CONTENT_LENGTH)).map(|n| Some(Framing::Length(n))),
-            (_, 0) => Err(Malformed::LengthRepeated),
-            (0, _) if version == Version::HTTP_10 => Err(Malformed::EncodingInOld),
-            (0, 1) if is_chunked(headers.get(TRANSFER_ENCODING)) => Ok(Some(Framing::Chunked)),
-            (0, _) => Err(Malformed::Encoding),
-            _ => Err(Malformed::LengthAndEncoding),
-        }
-    }
-
-    fn keep_alive(&self, headers: &HeaderMap, version: Version) -> bool {
-        let says = |token: &[u8]| {
-            self.connection
-                && headers
-                    .get_all(CONNECTION)
-                    .iter()
-                    .flat_map(|v| members(v.as_bytes()))
-                    .any(|m| m.eq_ignore_ascii_case(token))
-        };
-        match version {
-            Version::HTTP_10 => says(b"keep-alive") && !says(b"close"),
-            _ => !says(b"close"),
-        }
-    }
-}
-
-fn field_line(
-    head: &Bytes,
-    start: usize,
-    end: usize,
-) -> Result<(HeaderName, HeaderValue), Malformed> {
-    let line = &head[start..end];
-    if matches!(line.first(), Some(b' ' | b'\t')) {
-        return Err(Malformed::Folded);
-    }
-    let colon = memchr(b':', line).ok_or(Malformed::HeaderName)?;
-    let name = HeaderName::from_bytes(&line[..colon]).map_err(|_| Malformed::HeaderName)?;
-    let value = &line[colon + 1..];
-    let left = value
-        .iter()
-        .position(|b| !matches!(b, b' ' | b'\t'))
-        .unwrap_or(value.len());
-    let right = value
-        .iter()
-        .rposition(|b| !matches!(b, b' ' | b'\t'))
-        .map_or(left, |last| last + 1);
-    let from = start + colon + 1;
-    let value = HeaderValue::from_maybe_shared(head.slice(from + left..from + right))
-        .map_err(|_| Malformed::HeaderValue)?;
-    Ok((name, value))
-}
-
-fn content_length(value: Option<&HeaderValue>) -> Result<u64, Malformed> {
-    let digits = value.map_or(&b""[..], HeaderValue::as_bytes);
-    if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(Malformed::LengthInvalid);
-    }
-    Ok(digits.iter().fold(0, |n, d| n * 10 + u64::from(d - b'0')))
-}
-
-fn is_chunked(value: Option<&HeaderValue>) -> bool {
-    value.is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"chunked"))
 }

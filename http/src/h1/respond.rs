@@ -96,6 +96,10 @@ pub async fn send(
         }
         if !writer.is_blocked_by_stream() {
             waiting = false;
+            // Nothing to send now; a client that leaves meanwhile would not be noticed until there is.
+            if shared.borrow_mut().is_gone(cx) {
+                return Poll::Ready(Err(Unsent::Stream(io::ErrorKind::ConnectionAborted.into())));
+            }
             return Poll::Pending;
         }
         if writer.take_progress() || !waiting {

@@ -21,19 +21,32 @@ use crate::proxy::Outbound;
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
-/// Sends a request and waits for the head of its response.
+/// Sends a request and waits for the head of its response. The shared connection may just have been closed by the
+/// peer; then the request is sent once more on a fresh one, if that is safe.
 pub(crate) async fn exchange(
     client: &Client,
     peer: &PeerRef,
     settings: &Settings,
     outbound: &mut Outbound,
 ) -> Result<Response<Body>, Failed> {
-    let mut sender = match client.worker.pool.shared(peer) {
-        Some(sender) => sender,
-        None => open(client, peer, settings)
-            .await
-            .map_err(|error| Failed { error, sent: false })?,
-    };
+    if let Some(sender) = client.worker.pool.shared(peer) {
+        match send(sender, settings, outbound).await {
+            Err(failed)
+                if failed.error.kind == Kind::Closed && outbound.may_repeat_after(&failed) => {}
+            result => return result,
+        }
+    }
+    let sender = open(client, peer, settings)
+        .await
+        .map_err(|error| Failed { error, sent: false })?;
+    send(sender, settings, outbound).await
+}
+
+async fn send(
+    mut sender: SendRequest<Body>,
+    settings: &Settings,
+    outbound: &mut Outbound,
+) -> Result<Response<Body>, Failed> {
     let unready = |error| Failed {
         error: Error::because(Kind::Closed, Side::Upstream, error),
         sent: false,
@@ -76,8 +89,9 @@ fn failed(error: hyper::Error) -> Failed {
         cause = inner.source();
     }
     Failed {
+        // Cancelled: the connection ended before the request was on its way.
+        sent: !error.is_canceled(),
         error: Error::because(Kind::Closed, Side::Upstream, error),
-        sent: true,
     }
 }
 
