@@ -11,11 +11,11 @@ use openssl::pkey::{PKey, Private};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::sign::{Signer, Verifier};
 
-use super::{Outcome, expect, refused};
+use super::{Named, Outcome, expect, refused};
 use crate::sm2::{DEFAULT_ID, Own, Peer, PrivateKey, Role, agree};
 
 /// The checks and their names.
-pub(super) const ALL: &[(&str, fn() -> Outcome)] = &[
+pub(super) const ALL: &[Named] = &[
     ("SM3 (GB/T 32905 A.1)", sm3),
     ("HMAC-SM3", hmac),
     ("SM4-ECB (GB/T 32907 A.1)", sm4_ecb),

@@ -43,6 +43,9 @@ impl Report {
 /// How a check ends: a sentence says what is wrong.
 type Outcome = Result<(), String>;
 
+/// A check and its name.
+type Named = (&'static str, fn() -> Outcome);
+
 /// Runs all checks, even after one has failed. Takes a few milliseconds.
 pub fn run() -> Report {
     ready();

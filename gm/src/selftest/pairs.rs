@@ -7,10 +7,10 @@ use openssl::pkey::{Id, PKey, Private};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::sign::{Signer, Verifier};
 
-use super::{Outcome, expect, refused};
+use super::{Named, Outcome, expect, refused};
 
 /// The checks and their names.
-pub(super) const ALL: &[(&str, fn() -> Outcome)] = &[
+pub(super) const ALL: &[Named] = &[
     ("SM2 generated pair signs and verifies", sign_and_verify),
     (
         "SM2 generated pair encrypts and decrypts",

@@ -5,10 +5,10 @@
 
 use crate::sm2::{Random, SystemRandom};
 
-use super::{Outcome, refused};
+use super::{Named, Outcome, refused};
 
 /// The checks and their names.
-pub(super) const ALL: &[(&str, fn() -> Outcome)] = &[
+pub(super) const ALL: &[Named] = &[
     ("random source of the system", || twice(system)),
     ("random generator of the library", || twice(library)),
 ];

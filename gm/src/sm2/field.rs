@@ -116,3 +116,91 @@ pub(crate) fn invert_all<A: Arith>(elements: &mut [Element], scratch: &mut [Elem
         *element = own;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::arith::{P, Portable, product, with_arith};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The remainder of a 512-bit number by shifting and subtracting, bit by bit.
+    fn remainder(number: &[u64; 8], modulus: &Limbs) -> Limbs {
+        let mut rest = limbs::ZERO;
+        for bit in (0..512).rev() {
+            let top = rest[3] >> 63;
+            let incoming = number[bit / 64] >> (bit % 64) & 1;
+            rest = std::array::from_fn(|i| {
+                rest[i] << 1 | if i == 0 { incoming } else { rest[i - 1] >> 63 }
+            });
+            let (difference, borrow) = limbs::subtract(&rest, modulus);
+            if top == 1 || borrow == 0 {
+                rest = difference;
+            }
+        }
+        rest
+    }
+
+    fn wide(low: &Limbs) -> [u64; 8] {
+        [low[0], low[1], low[2], low[3], 0, 0, 0, 0]
+    }
+
+    fn sum(a: &Limbs, b: &Limbs) -> [u64; 8] {
+        let (low, carry) = limbs::add(a, b);
+        [low[0], low[1], low[2], low[3], carry, 0, 0, 0]
+    }
+
+    /// Elements with many extreme limbs, where carries break.
+    fn elements() -> impl Strategy<Value = Limbs> {
+        let limb = prop_oneof![
+            Just(0),
+            Just(1),
+            Just(u64::MAX),
+            Just(u64::MAX - 1),
+            Just(1 << 63),
+            Just(1 << 32),
+            any::<u64>()
+        ];
+        prop::array::uniform4(limb).prop_map(|limbs| remainder(&wide(&limbs), &P))
+    }
+
+    fn agrees<A: Arith>(a: &Limbs, b: &Limbs) {
+        let in_field = |number: [u64; 8]| remainder(&number, &P);
+        let (mont_a, mont_b) = (from_integer::<A>(a), from_integer::<A>(b));
+        assert_eq!(to_integer::<A>(&mont_a), *a);
+        assert_eq!(
+            to_integer::<A>(&A::mul(&mont_a, &mont_b)),
+            in_field(product(a, b))
+        );
+        assert_eq!(A::sqr(a), A::mul(a, a));
+        assert_eq!(A::add(a, b), in_field(sum(a, b)));
+        assert_eq!(in_field(sum(&A::sub(a, b), b)), *a);
+        assert_eq!(in_field(sum(&A::half(a), &A::half(a))), *a);
+        assert_eq!(in_field(sum(&negate::<A>(a), a)), limbs::ZERO);
+        for bit in [0, 1] {
+            let expected = if bit == 1 { a } else { b };
+            assert_eq!(A::select(limbs::Mask::from_bit(bit), a, b), *expected);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn every_implementation_agrees_with_slow_arithmetic(a in elements(), b in elements()) {
+            agrees::<Portable>(&a, &b);
+            with_arith!(A => agrees::<A>(&a, &b));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn inverses_and_roots_undo(a in elements()) {
+            let inverse = invert::<Portable>(&a);
+            let expected = if a == limbs::ZERO { limbs::ZERO } else { ONE };
+            prop_assert_eq!(Portable::mul(&inverse, &a), expected);
+            with_arith!(A => prop_assert_eq!(invert::<A>(&a), inverse));
+            let root = square_root_vartime::<Portable>(&Portable::sqr(&a)).expect("a square");
+            prop_assert!(root == a || root == negate::<Portable>(&a));
+        }
+    }
+}

@@ -119,3 +119,35 @@ fn montgomery_reduce(mut t: [u64; 8]) -> Limbs {
     }
     limbs::reduce_once(&[t[4], t[5], t[6], t[7]], overflow, &N)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scalar(limbs: &Limbs) -> Scalar {
+        Scalar::reduce(limbs)
+    }
+
+    proptest! {
+        #[test]
+        fn products_distribute_and_inverses_undo(a: Limbs, b: Limbs, c: Limbs) {
+            let (a, b, c) = (scalar(&a), scalar(&b), scalar(&c));
+            prop_assert_eq!(a.mul(&b.add(&c)).0, a.mul(&b).add(&a.mul(&c)).0);
+            prop_assert_eq!(a.sub(&b).add(&b).0, a.0);
+            prop_assert_eq!(a.mul(&Scalar::from_u64(3)).0, a.add(&a).add(&a).0);
+            if !a.is_zero().reveal() {
+                prop_assert_eq!(a.invert_to_montgomery().montgomery_mul(&a).0, Scalar::from_u64(1).0);
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_and_its_neighbours_are_reduced() {
+        assert!(scalar(&N).is_zero().reveal());
+        let last = limbs::subtract(&N, &[1, 0, 0, 0]).0;
+        assert_eq!(scalar(&last).add(&Scalar::from_u64(1)).0, limbs::ZERO);
+        assert_eq!(scalar(&last).mul(&scalar(&last)).0, [1, 0, 0, 0]);
+        assert!(Scalar::from_be_bytes(&limbs::to_be_bytes(&N)).is_none());
+    }
+}
