@@ -29,12 +29,19 @@ fn one_run_tells_of_the_text_and_of_the_certificates() {
         .replace("portal-sign", "portal-x")
         .replace("portal-enc", "portal-sign")
         .replace("portal-x", "portal-enc");
-    let (_directory, copy) = installed(&format!("{swapped}\n[upstrem.b]\n"));
+    let suites = "suites = [\"ECC_SM4_GCM_SM4\"]\ngroups = [\"X25520\"]\nprotocols =";
+    let wrong = format!("{}\n[upstrem.b]\n", swapped.replace("protocols =", suites));
+    let (_directory, copy) = installed(&wrong);
     let checked = check(&copy);
     let said = String::from_utf8_lossy(&checked.stderr);
     assert_eq!(checked.status.code(), Some(78), "{said}");
     assert!(said.contains("unknown section `upstrem`"), "{said}");
-    assert!(said.contains("2 errors"), "{said}");
+    assert!(
+        said.contains("help: did you mean `ECC_SM4_GCM_SM3`?"),
+        "{said}"
+    );
+    assert!(said.contains("help: did you mean `X25519`?"), "{said}");
+    assert!(said.contains("4 errors"), "{said}");
 }
 
 fn examples() -> Vec<PathBuf> {

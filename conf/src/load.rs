@@ -74,23 +74,13 @@ fn examine(source: Source, directory: Option<&Path>) -> Result<Loaded, Report> {
     let mut report = Report::new(source.clone());
     report.extend(reading.findings);
     if report.has_errors() {
-        return Err(report.with_rest(rest(reading.config)));
+        return Err(report.with_rest(reading.config));
     }
     Ok(Loaded {
         config: reading.config,
         source,
         warnings: report.diagnostics().to_vec(),
     })
-}
-
-/// The sections that stand for themselves.
-fn rest(config: Config) -> Config {
-    Config {
-        daemon: config.daemon,
-        log: config.log,
-        identity: config.identity,
-        ..Config::default()
-    }
 }
 
 fn read_source(path: &Path) -> Result<Source, Report> {

@@ -44,8 +44,8 @@ impl Report {
         }
     }
 
-    /// What later stages can look at in spite of the errors, so that one run tells everything: the process, the logs
-    /// and the identities. The other sections are empty, lest their errors lead to others.
+    /// What could be read in spite of the errors, so that later stages can add theirs in the same run. The entries that
+    /// are wrong are missing from it, and names in it may be dangling: only what needs nothing else can be looked at.
     pub fn take_rest(&mut self) -> Option<Box<Config>> {
         self.rest.take()
     }

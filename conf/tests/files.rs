@@ -64,9 +64,9 @@ fn bytes_that_are_not_text_are_shown_where_they_are() {
 }
 
 #[test]
-fn a_file_with_errors_leaves_its_identities_to_later_stages() {
+fn a_file_with_errors_leaves_what_is_right_to_later_stages() {
     let (_directory, file) = installed(&format!("{PORTAL}[deamon]\n"));
     let rest = load(&file).unwrap_err().take_rest().unwrap();
     assert!(rest.identity.contains_key("portal"));
-    assert!(rest.http.is_empty() && rest.site.is_empty());
+    assert_eq!(*rest.http[0].tls.as_ref().unwrap().identities[0], "portal");
 }

@@ -69,12 +69,13 @@ fn acceptor(
     report: &mut Report,
 ) -> Option<Acceptor> {
     let suites = tls::suites(&written.suites, report);
+    let groups = tls::groups(&written.groups, report);
     let client_auth = client_auth(&written.client_auth, report);
     let policy = AcceptorPolicy {
         protocols: tls::protocols(&written.protocols),
         identities: named(&written.identities, identities)?,
         suites: suites?,
-        groups: tls::texts(&written.groups),
+        groups: groups?,
         client_auth: client_auth?,
         alpn: tls::texts(&written.alpn),
         session_lifetime: *written.session_lifetime,

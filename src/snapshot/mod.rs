@@ -50,6 +50,7 @@ impl Snapshot {
                     init(&rest);
                     facts::check(&rest, &mut report);
                     identities::load(&rest, &mut report);
+                    tls::look(&rest, &mut report);
                 }
                 Err(report)
             }

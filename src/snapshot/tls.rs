@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use alb_conf::{Diagnostic, Report, Spanned};
-use alb_gm::tls::{Protocol, Trust, suites};
+use alb_conf::{Config, Diagnostic, Report, Spanned};
+use alb_gm::tls::{Protocol, Trust, groups, suites};
 
 use super::problems;
 
@@ -27,6 +27,34 @@ pub fn suites(written: &[Spanned<String>], report: &mut Report) -> Option<Vec<St
         report.push(diagnostic.help(alb_conf::suggest(name, names, "the suites are")));
     }
     sound.then(|| texts(written))
+}
+
+/// The key exchange groups. `None` if any does not exist, as with [`suites`].
+pub fn groups(written: &[Spanned<String>], report: &mut Report) -> Option<Vec<String>> {
+    let mut sound = true;
+    for name in written.iter().filter(|name| !groups::is_known(name)) {
+        sound = false;
+        let diagnostic = Diagnostic::error(name.span(), format!("unknown group `{name}`"));
+        report.push(diagnostic.help(alb_conf::suggest(name, groups::names(), "the groups are")));
+    }
+    sound.then(|| texts(written))
+}
+
+/// Looks at what needs nothing else of the configuration, for a file that has errors already.
+pub fn look(config: &Config, report: &mut Report) {
+    for written in config.http.iter().filter_map(|http| http.tls.as_ref()) {
+        suites(&written.suites, report);
+        groups(&written.groups, report);
+        trust(&written.client_auth.ca, &written.client_auth.crl, report);
+    }
+    for written in config
+        .upstream
+        .values()
+        .filter_map(|upstream| upstream.tls.as_ref())
+    {
+        suites(&written.suites, report);
+        trust(&written.ca, &written.crl, report);
+    }
 }
 
 /// Reads authorities and revocation lists; each file that cannot be used is reported where it is named.

@@ -21,8 +21,13 @@ static ALL: [Group; 8] = [
 ];
 
 /// The names that can be written in `groups`.
-pub fn names() -> impl Iterator<Item = &'static str> {
+pub fn names() -> impl Iterator<Item = &'static str> + Clone {
     ALL.iter().map(|group| group.name)
+}
+
+/// Whether a group can be written so.
+pub fn is_known(name: &str) -> bool {
+    library_name(name).is_some()
 }
 
 /// The library's name of a group, found by either name in any case; SM2 is understood, too.
