@@ -26,11 +26,12 @@ mod refusal;
 mod sessions;
 mod stream;
 pub mod suites;
+mod time;
 mod trust;
 mod verify;
 
 pub use acceptor::Acceptor;
-pub use certificate::{Certificate, KeyKind, rfc3339};
+pub use certificate::{Certificate, KeyKind};
 pub use client_hello::ClientHello;
 pub use connector::Connector;
 pub use error::{ClientHelloFacts, HandshakeError, Reason};
@@ -41,4 +42,5 @@ pub use policy::{
 };
 pub use protocol::Protocol;
 pub use stream::TlsStream;
+pub use time::rfc3339;
 pub use trust::Trust;

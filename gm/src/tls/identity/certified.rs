@@ -10,8 +10,9 @@ use zeroize::Zeroizing;
 
 use super::error::{IdentityError, Warning};
 use super::now;
-use crate::tls::certificate::{Certificate, rfc3339};
+use crate::tls::certificate::Certificate;
 use crate::tls::pem;
+use crate::tls::time::rfc3339;
 
 /// A certificate and its private key.
 #[derive(Clone)]
