@@ -138,7 +138,9 @@ impl Connection {
             (head.version, head.method == Method::HEAD, head.keep_alive);
         let request = Shared::open(&self.shared, head);
         let client = Rc::clone(&self.client);
-        let mut response = self.unless_gone(handler::handle(&client, request)).await?;
+        // Pinned where it is made: it holds a request's whole path, and moving it costs more than parsing the head.
+        let response = pin!(handler::handle(&client, request));
+        let mut response = self.unless_gone(response).await?;
         let keep = may_keep && self.may_keep();
         let tunnel = response.body_mut().take_tunnel();
         let answer = Answer {
@@ -155,8 +157,7 @@ impl Connection {
     }
 
     /// Awaits `response`, unless the client goes away first: nobody is left to answer then.
-    async fn unless_gone<T>(&self, response: impl Future<Output = T>) -> Option<T> {
-        let mut response = pin!(response);
+    async fn unless_gone<T>(&self, mut response: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         poll_fn(|cx| match response.as_mut().poll(cx) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             Poll::Pending if self.shared.borrow_mut().is_gone(cx) => Poll::Ready(None),
