@@ -5,61 +5,18 @@
 //! GF(((2²)²)²) with w² = w + 1, z² = z + w, y² = y + (wz + 1); the isomorphism is folded into the two matrices.
 //! The test compares all 256 values with the standard's table.
 
-use std::ops::{BitAnd, BitXor, Not};
-
-/// Bit `i` of every byte of a batch: `N` words of 32 independent S-box positions.
-#[derive(Clone, Copy)]
-pub(super) struct Plane<const N: usize>(pub(super) [u32; N]);
-
-impl<const N: usize> Plane<N> {
-    #[inline(always)]
-    pub(super) fn map(self, f: impl Fn(u32) -> u32) -> Self {
-        Self(self.0.map(f))
-    }
-
-    #[inline(always)]
-    fn zip(self, other: Self, f: impl Fn(u32, u32) -> u32) -> Self {
-        let mut out = self.0;
-        for (a, b) in out.iter_mut().zip(other.0) {
-            *a = f(*a, b);
-        }
-        Self(out)
-    }
-}
-
-impl<const N: usize> BitXor for Plane<N> {
-    type Output = Self;
-    #[inline(always)]
-    fn bitxor(self, other: Self) -> Self {
-        self.zip(other, |a, b| a ^ b)
-    }
-}
-
-impl<const N: usize> BitAnd for Plane<N> {
-    type Output = Self;
-    #[inline(always)]
-    fn bitand(self, other: Self) -> Self {
-        self.zip(other, |a, b| a & b)
-    }
-}
-
-impl<const N: usize> Not for Plane<N> {
-    type Output = Self;
-    #[inline(always)]
-    fn not(self) -> Self {
-        self.map(|a| !a)
-    }
-}
+/// Bit `i` of every byte of a batch: 32 independent S-box positions.
+pub(super) type Plane = u32;
 
 /// The S-box on eight planes, least significant bit first.
 #[inline(always)]
-pub(super) fn sbox<const N: usize>(x: [Plane<N>; 8]) -> [Plane<N>; 8] {
+pub(super) fn sbox(x: [Plane; 8]) -> [Plane; 8] {
     leave_tower(invert(enter_tower(x)))
 }
 
 /// φ(A·x + 0xD3): 11 exclusive ors for the matrix, negations for the constant 0xE4.
 #[inline(always)]
-fn enter_tower<const N: usize>(x: [Plane<N>; 8]) -> [Plane<N>; 8] {
+fn enter_tower(x: [Plane; 8]) -> [Plane; 8] {
     let t8 = x[0] ^ x[6];
     let t9 = x[4] ^ x[5];
     let t10 = x[2] ^ t8;
@@ -79,7 +36,7 @@ fn enter_tower<const N: usize>(x: [Plane<N>; 8]) -> [Plane<N>; 8] {
 
 /// A·φ⁻¹(x) + 0xD3: 13 exclusive ors for the matrix.
 #[inline(always)]
-fn leave_tower<const N: usize>(x: [Plane<N>; 8]) -> [Plane<N>; 8] {
+fn leave_tower(x: [Plane; 8]) -> [Plane; 8] {
     let t8 = x[0] ^ x[6];
     let t9 = x[1] ^ x[4];
     let t10 = x[7] ^ t8;
@@ -100,13 +57,13 @@ fn leave_tower<const N: usize>(x: [Plane<N>; 8]) -> [Plane<N>; 8] {
 }
 
 /// An element of GF(2²): coefficients of 1 and w.
-type Quad<const N: usize> = [Plane<N>; 2];
+type Quad = [Plane; 2];
 /// An element of GF(2⁴): coefficients of 1 and z, each in GF(2²).
-type Nibble<const N: usize> = [Quad<N>; 2];
+type Nibble = [Quad; 2];
 
 /// The inverse in GF(2⁸) (zero stays zero), by norm to GF(2⁴): (a₁y + a₀)⁻¹ = (a₁y + a₀ + a₁)·Δ⁻¹.
 #[inline(always)]
-fn invert<const N: usize>(x: [Plane<N>; 8]) -> [Plane<N>; 8] {
+fn invert(x: [Plane; 8]) -> [Plane; 8] {
     let low = [[x[0], x[1]], [x[2], x[3]]];
     let high = [[x[4], x[5]], [x[6], x[7]]];
     let sum = add4(low, high);
@@ -119,7 +76,7 @@ fn invert<const N: usize>(x: [Plane<N>; 8]) -> [Plane<N>; 8] {
 
 /// The inverse in GF(2⁴), by norm to GF(2²), where inverting is squaring.
 #[inline(always)]
-fn invert4<const N: usize>(x: Nibble<N>) -> Nibble<N> {
+fn invert4(x: Nibble) -> Nibble {
     let [low, high] = x;
     let sum = add2(low, high);
     let norm = add2(times_w(square2(high)), mul2(low, sum));
@@ -128,12 +85,12 @@ fn invert4<const N: usize>(x: Nibble<N>) -> Nibble<N> {
 }
 
 #[inline(always)]
-fn add4<const N: usize>(a: Nibble<N>, b: Nibble<N>) -> Nibble<N> {
+fn add4(a: Nibble, b: Nibble) -> Nibble {
     [add2(a[0], b[0]), add2(a[1], b[1])]
 }
 
 #[inline(always)]
-fn mul4<const N: usize>(a: Nibble<N>, b: Nibble<N>) -> Nibble<N> {
+fn mul4(a: Nibble, b: Nibble) -> Nibble {
     let low = mul2(a[0], b[0]);
     let high = mul2(a[1], b[1]);
     let cross = mul2(add2(a[0], a[1]), add2(b[0], b[1]));
@@ -142,7 +99,7 @@ fn mul4<const N: usize>(a: Nibble<N>, b: Nibble<N>) -> Nibble<N> {
 
 /// (wz + 1)·x².
 #[inline(always)]
-fn scale_square4<const N: usize>(x: Nibble<N>) -> Nibble<N> {
+fn scale_square4(x: Nibble) -> Nibble {
     let high = square2(x[1]);
     let low = add2(square2(x[0]), times_w(high));
     let w_high = times_w(high);
@@ -153,12 +110,12 @@ fn scale_square4<const N: usize>(x: Nibble<N>) -> Nibble<N> {
 }
 
 #[inline(always)]
-fn add2<const N: usize>(a: Quad<N>, b: Quad<N>) -> Quad<N> {
+fn add2(a: Quad, b: Quad) -> Quad {
     [a[0] ^ b[0], a[1] ^ b[1]]
 }
 
 #[inline(always)]
-fn mul2<const N: usize>(a: Quad<N>, b: Quad<N>) -> Quad<N> {
+fn mul2(a: Quad, b: Quad) -> Quad {
     let low = a[0] & b[0];
     let high = a[1] & b[1];
     let cross = (a[0] ^ a[1]) & (b[0] ^ b[1]);
@@ -166,12 +123,12 @@ fn mul2<const N: usize>(a: Quad<N>, b: Quad<N>) -> Quad<N> {
 }
 
 #[inline(always)]
-fn square2<const N: usize>(x: Quad<N>) -> Quad<N> {
+fn square2(x: Quad) -> Quad {
     [x[0] ^ x[1], x[1]]
 }
 
 #[inline(always)]
-fn times_w<const N: usize>(x: Quad<N>) -> Quad<N> {
+fn times_w(x: Quad) -> Quad {
     [x[1], x[0] ^ x[1]]
 }
 
@@ -204,9 +161,9 @@ mod tests {
     #[test]
     fn the_circuit_is_the_table_of_the_standard() {
         for x in 0..=255u32 {
-            let planes = std::array::from_fn(|i| Plane([x >> i & 1]));
+            let planes = std::array::from_fn(|i| x >> i & 1);
             let out = sbox(planes);
-            let byte = (0..8).fold(0, |byte, i| byte | (out[i].0[0] & 1) << i);
+            let byte = (0..8).fold(0, |byte, i| byte | (out[i] & 1) << i);
             assert_eq!(byte, u32::from(TABLE[x as usize]), "S({x:#04x})");
         }
     }
