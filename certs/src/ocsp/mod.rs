@@ -3,6 +3,8 @@
 mod cert_id;
 mod request;
 mod response;
+#[cfg(test)]
+mod tests;
 
 pub use cert_id::CertId;
 pub use request::Request;
