@@ -63,6 +63,7 @@ impl Supervisor {
             pid = std::process::id(),
             workers = count,
             open_files,
+            accelerated = alb_gm::accelerated(),
             listeners = supervisor.addresses(),
             "alb runs"
         );
