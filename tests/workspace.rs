@@ -8,10 +8,10 @@ use std::{env, fs};
 use serde_json::Value;
 
 /// Lines of a file before its tests; beyond this it is to be split by theme.
-const LONGEST_FILE: usize = 410;
+const LONGEST_FILE: usize = 400;
 
 /// What each crate may use of the others.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     ("alb-conf", &[]),
     ("alb-gm", &[]),
     ("alb-certs", &["alb-gm"]),
@@ -22,6 +22,7 @@ const MAY_USE: [(&str, &[&str]); 7] = [
         &["alb-certs", "alb-conf", "alb-core", "alb-gm", "alb-http"],
     ),
     ("alb-compliance-tests", &["alb-certs", "alb-gm"]),
+    ("alb-fuzz-targets", &["alb-certs", "alb-conf", "alb-gm", "alb-http"]),
 ];
 
 /// What any crate may use in its own tests besides.

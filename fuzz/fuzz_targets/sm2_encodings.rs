@@ -1,24 +1,3 @@
-//! SM2's parsers: signatures, ciphertexts and points either are refused or mean exactly what they are written as.
 #![no_main]
 
-use alb_gm::sm2::{Ciphertext, PublicKey, Signature};
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|bytes: &[u8]| {
-    if let Ok(signature) = Signature::from_der(bytes) {
-        assert_eq!(Signature::from_der(&signature.to_der()), Ok(signature));
-    }
-    if let Ok(ciphertext) = Ciphertext::from_der(bytes) {
-        assert_eq!(Ciphertext::from_der(&ciphertext.to_der()), Ok(ciphertext));
-    }
-    if let Ok(ciphertext) = Ciphertext::from_c1c3c2(bytes) {
-        assert_eq!(Ciphertext::from_c1c3c2(&ciphertext.to_c1c3c2()), Ok(ciphertext));
-    }
-    if let Ok(ciphertext) = Ciphertext::from_c1c2c3(bytes) {
-        assert_eq!(Ciphertext::from_c1c2c3(&ciphertext.to_c1c2c3()), Ok(ciphertext));
-    }
-    if let Ok(key) = PublicKey::from_bytes(bytes) {
-        assert_eq!(PublicKey::from_bytes(&key.to_uncompressed()), Ok(key));
-        assert_eq!(PublicKey::from_bytes(&key.to_compressed()), Ok(key));
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| alb_fuzz_targets::sm2_encodings(bytes));

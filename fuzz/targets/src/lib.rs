@@ -1,0 +1,57 @@
+//! What is done with hostile input, one function per parser: the fuzz targets, as plain functions, so that the test
+//! suite of the workspace can try them too (`tests/mutations.rs`). A function that returns has found nothing.
+
+mod certificates;
+mod http1;
+mod sm2;
+mod sm4;
+
+pub use certificates::{certificate_file, envelope};
+pub use http1::http1;
+pub use sm2::sm2_encodings;
+pub use sm4::sm4;
+
+use alb_gm::tls::ClientHello;
+
+/// A target: its name, which is that of its directory of seeds, and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const ALL: [Target; 7] = [
+    ("certificate_file", certificate_file),
+    ("configuration", configuration),
+    ("envelope", envelope),
+    ("first_record", first_record),
+    ("http1", http1),
+    ("sm2_encodings", sm2_encodings),
+    ("sm4", sm4),
+];
+
+/// Any text as a configuration: accepted, and then what `--print` prints is accepted too; or refused in words.
+pub fn configuration(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    match alb_conf::check_str(text) {
+        Ok(config) => {
+            let printed = alb_conf::print(&config);
+            assert!(
+                alb_conf::check_str(&printed).is_ok(),
+                "not readable again:\n{printed}"
+            );
+        }
+        Err(report) => assert!(!report.to_string().is_empty()),
+    }
+}
+
+/// Any bytes as the first record of a connection: TLS, TLCP, not yet enough, or refused. More bytes never change what
+/// has been settled.
+pub fn first_record(bytes: &[u8]) {
+    let whole = format!("{:?}", ClientHello::parse(bytes));
+    for end in 0..bytes.len().min(512) {
+        match ClientHello::parse(&bytes[..end]) {
+            Ok(None) => {}
+            settled => assert_eq!(format!("{settled:?}"), whole, "after {end} bytes"),
+        }
+    }
+}
