@@ -22,7 +22,10 @@ const MAY_USE: [(&str, &[&str]); 8] = [
         &["alb-certs", "alb-conf", "alb-core", "alb-gm", "alb-http"],
     ),
     ("alb-compliance-tests", &["alb-certs", "alb-gm"]),
-    ("alb-fuzz-targets", &["alb-certs", "alb-conf", "alb-gm", "alb-http"]),
+    (
+        "alb-fuzz-targets",
+        &["alb-certs", "alb-conf", "alb-gm", "alb-http"],
+    ),
 ];
 
 /// What any crate may use in its own tests besides.
