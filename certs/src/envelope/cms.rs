@@ -183,10 +183,11 @@ fn signature(mut data: Reader<'_>) -> Result<(Vec<Certificate>, Option<Signer<'_
 }
 
 impl Signer<'_> {
-    /// The signer's certificate, if it is in the message and its signature over the content verifies.
+    /// The signer's certificate, if it is in the message; without it there is nothing to check with.
     ///
-    /// A signature that does not verify is no error: what counts is that the key fits the certificate, and writers
-    /// differ in what they sign. It is reported as absent.
+    /// # Errors
+    ///
+    /// The signature over the content is not the signer's: then somebody changed the message.
     fn check(&self, plain: &[u8], certificates: &[Certificate]) -> Result<Option<Certificate>> {
         let mut name = self.issuer_and_serial.reader(WHAT);
         name.any()?;
@@ -209,6 +210,13 @@ impl Signer<'_> {
             .public_key
             .verify(&algorithm, plain, self.signature)
             .unwrap_or(false);
-        Ok(verified.then(|| certificate.clone()))
+        if !verified {
+            return Err(Error::Refused(format!(
+                "the signature of `{}` over the enveloped key is wrong: the message was changed on its way, or \
+                 somebody else signed it; have the authority send it again",
+                certificate.subject
+            )));
+        }
+        Ok(Some(certificate.clone()))
     }
 }

@@ -67,12 +67,12 @@ pub fn samples(pair: &Pair, temporary: &Key) -> Vec<Sample> {
         signing(
             "cms-signed.der",
             Form::Cms,
-            cms(pair, true, &key.sm2_secret().unwrap()[..]),
+            cms(pair, Some(key), &key.sm2_secret().unwrap()[..]),
         ),
         signing(
             "cms-enveloped.der",
             Form::Cms,
-            cms(pair, false, &key.to_pkcs8().unwrap()),
+            cms(pair, None, &key.to_pkcs8().unwrap()),
         ),
         signing("skf.bin", Form::Skf, skf(sign, key, false)),
         signing("skf-right-aligned.bin", Form::Skf, skf(sign, key, true)),
@@ -132,8 +132,8 @@ fn csr_response_explicit(pair: &Pair) -> Vec<u8> {
     ])
 }
 
-/// GM/T 0010 enveloped data, or signed by the encryption key itself and enveloped.
-fn cms(pair: &Pair, signed: bool, content: &[u8]) -> Vec<u8> {
+/// GM/T 0010 enveloped data, or signed in the name of the encryption certificate and enveloped.
+pub fn cms(pair: &Pair, signer_key: Option<&Key>, content: &[u8]) -> Vec<u8> {
     let iv = [3; 16];
     let encrypted = encrypt(Cipher::sm4_cbc(), &SESSION, Some(&iv), content).unwrap();
     let recipient = der::sequence([
@@ -152,18 +152,18 @@ fn cms(pair: &Pair, signed: bool, content: &[u8]) -> Vec<u8> {
         der::element(tag::context(0), &encrypted),
     ]);
     let mut parts = vec![der::integer(1), der::set_of([recipient])];
-    if signed {
+    if signer_key.is_some() {
         parts.push(der::set_of([identifier(&oid::SM3)]));
     }
     parts.push(info);
-    if signed {
+    if let Some(key) = signer_key {
         parts.push(der::element(
             tag::context_constructed(0),
             pair.encrypt.certificate.der(),
         ));
-        parts.push(der::set_of([signer(pair, content)]));
+        parts.push(der::set_of([signer(pair, key, content)]));
     }
-    let kind = if signed {
+    let kind = if signer_key.is_some() {
         oid::GM_SIGNED_ENVELOPED
     } else {
         oid::GM_ENVELOPED
@@ -174,13 +174,13 @@ fn cms(pair: &Pair, signed: bool, content: &[u8]) -> Vec<u8> {
     ])
 }
 
-fn signer(pair: &Pair, content: &[u8]) -> Vec<u8> {
+fn signer(pair: &Pair, key: &Key, content: &[u8]) -> Vec<u8> {
     der::sequence([
         der::integer(1),
         issuer_and_serial(&pair.encrypt.certificate),
         identifier(&oid::SM3),
         identifier(&oid::SM2_SIGN),
-        der::octet_string(&pair.encrypt.key.sign(content).unwrap()),
+        der::octet_string(&key.sign(content).unwrap()),
     ])
 }
 

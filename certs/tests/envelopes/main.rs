@@ -60,6 +60,20 @@ fn certificates_and_signers_in_the_envelope_are_found() {
 }
 
 #[test]
+fn signed_data_with_a_wrong_signature_is_refused_in_words() {
+    let pair = pair();
+    let secret = pair.encrypt.key.sm2_secret().unwrap();
+    let forged = build::cms(&pair, Some(&pair.sign.key), &secret[..]);
+    let error = open(&forged, &Opener::Key(&pair.sign.key)).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("over the enveloped key is wrong"),
+        "{error}"
+    );
+}
+
+#[test]
 fn another_key_opens_nothing_and_is_told_so() {
     let (pair, other) = (pair(), Key::generate(Algorithm::Sm2).unwrap());
     for sample in build::samples(&pair, &Key::generate(Algorithm::Sm2).unwrap()) {
