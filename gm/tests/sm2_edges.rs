@@ -3,8 +3,8 @@
 mod oracle;
 
 use alb_gm::sm2::{
-    DEFAULT_ID, Own, Peer, PointError, PrivateKey, PublicKey, Role, Signature, SystemRandom,
-    TLS13_ID, VerifyError, agree,
+    Ciphertext, DEFAULT_ID, Own, Peer, PointError, PrivateKey, PublicKey, Role, Signature,
+    SystemRandom, TLS13_ID, VerifyError, agree,
 };
 use oracle::{hex, hex_array, once};
 use proptest::prelude::*;
