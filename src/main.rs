@@ -1,6 +1,7 @@
 //! The daemon and its command line.
 
 mod cli;
+mod expiry;
 mod logging;
 mod snapshot;
 mod supervisor;

@@ -1,5 +1,6 @@
 //! `docs/certificates.md`, run from its first command to its last; and quickstart, whose printed commands must work.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -84,7 +85,7 @@ async fn the_walk_through_of_the_documentation_works_from_end_to_end() {
     let mut running = Vec::new();
     for block in blocks(&markdown, &ports) {
         if block.language == "toml" {
-            std::fs::write(directory.path().join("alb.toml"), block.text).expect("a file of ours");
+            append(&directory.path().join("alb.toml"), &block.text);
             continue;
         }
         assert_eq!(block.language, "sh", "a block nobody would run");
@@ -96,6 +97,15 @@ async fn the_walk_through_of_the_documentation_works_from_end_to_end() {
         }
     }
     assert_eq!(running.len(), 2, "the daemon and the responder");
+    running[0].wait_for("certificate_revoked").await;
+}
+
+/// The blocks of the configuration are written one below the other.
+fn append(path: &Path, text: &str) {
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.create(true).append(true).open(path);
+    let mut file = file.expect("a file of ours");
+    file.write_all(text.as_bytes()).expect("a file of ours");
 }
 
 /// Starts something that stays, and waits until it says that it is ready.

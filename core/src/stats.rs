@@ -1,5 +1,5 @@
-//! What happened, in numbers: one set of counters per worker, written by that worker only and summed on
-//! demand. Counting never waits and never shares a cache line's ownership between workers.
+//! What happened, in numbers: one set of counters per worker, written by that worker only and summed on demand,
+//! and one of the supervisor. Counting never waits and never shares a cache line's ownership between workers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +24,11 @@ impl Counter {
     /// Takes one away: for gauges.
     pub fn decrement(&self) {
         self.add(u64::MAX);
+    }
+
+    /// Replaces the value: for what is measured anew each time.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
     }
 
     /// The current value.
@@ -124,10 +129,20 @@ impl Drop for OpenConnection {
     }
 }
 
-/// The counters of all workers.
+/// The numbers the supervisor writes, and only it.
+#[derive(Debug, Default)]
+pub struct SupervisorStats {
+    /// Certificates and revocation lists of the configuration that had expired at the last look.
+    pub expired: Counter,
+    /// Those that were to expire within 30 days.
+    pub expiring: Counter,
+}
+
+/// The counters of all workers, and of the supervisor.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     workers: Arc<Mutex<Vec<Arc<WorkerStats>>>>,
+    supervisor: Arc<SupervisorStats>,
 }
 
 impl Registry {
@@ -143,6 +158,11 @@ impl Registry {
         self.lock()
             .iter()
             .fold(0, |sum, worker| sum.wrapping_add(number(worker)))
+    }
+
+    /// What the supervisor counts.
+    pub fn supervisor(&self) -> &SupervisorStats {
+        &self.supervisor
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<WorkerStats>>> {

@@ -68,6 +68,8 @@ impl Supervisor {
             requests = sum(|worker| worker.requests.get()),
             panics = sum(|worker| worker.panics.get()),
             handshake_failures = failures.join(" "),
+            expired = self.stats.supervisor().expired.get(),
+            expiring = self.stats.supervisor().expiring.get(),
             "alb has left"
         );
     }

@@ -3,6 +3,7 @@
 mod access_log;
 mod changes;
 pub mod control;
+mod expiry;
 mod leave;
 pub mod limits;
 pub mod pid_file;
@@ -71,8 +72,10 @@ pub fn run(path: &Path) -> Result<(), StartError> {
 
 impl Supervisor {
     async fn supervise(mut self, mut signals: Signals) {
+        let mut daily = expiry::daily();
         loop {
             tokio::select! {
+                _ = daily.tick() => self.look_at_expiry(),
                 signal = signals.next() => match signal {
                     Signal::Reload => { self.reload().await; }
                     Signal::Reopen => self.reopen_logs(),

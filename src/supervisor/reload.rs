@@ -83,6 +83,7 @@ impl Supervisor {
                 .map(|name| format!("`{name}` takes a restart")),
         );
         log_warnings(&ready.warnings);
+        self.look_at_expiry();
         Answer {
             changes,
             report: text(&ready.warnings),

@@ -68,6 +68,7 @@ impl Supervisor {
             "alb runs"
         );
         notify(&[NotifyState::Ready]);
+        supervisor.look_at_expiry();
         Ok(supervisor)
     }
 
