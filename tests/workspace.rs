@@ -64,6 +64,25 @@ fn crates_use_only_whom_they_may() {
     );
 }
 
+/// Other implementations of SM2, SM3 and SM4, to compare ours with: none of them is safe enough to ship.
+const ORACLES: &[&str] = &["libsm", "sm-crypto", "sm2", "sm3", "sm4"];
+
+#[test]
+fn oracles_are_used_by_tests_only() {
+    let metadata = metadata();
+    let mut seen = BTreeSet::new();
+    for package in metadata["packages"].as_array().expect("packages") {
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            let used = text(&dependency["name"]);
+            if ORACLES.contains(&used) {
+                assert_eq!(dependency["kind"], "dev", "{used} in {}", package["name"]);
+                seen.insert(used);
+            }
+        }
+    }
+    assert_eq!(seen.len(), ORACLES.len(), "seen only {seen:?}");
+}
+
 #[test]
 fn files_are_short() {
     let mut sources = Vec::new();

@@ -107,6 +107,20 @@ async fn an_answer_that_can_be_read_in_two_ways_is_not_passed_on() {
 }
 
 #[tokio::test]
+async fn the_log_says_which_peer_failed_and_what_to_do_and_no_query() {
+    let origin = origin_that_says(b"nonsense\r\n\r\n").await;
+    let alb = gateway(origin.address()).await;
+    let mut client = Client::plain(alb.address("web"), Speak::Http1).await;
+    assert_eq!(client.get("/a?token=secret").await.status, 502);
+    let line = alb.log().wait_for(0, "status=502").await;
+    let peer = format!("peer=\"{}\"", origin.address());
+    for said in ["upstream=\"app\"", &peer, "\"GET ", "/a\"", "help="] {
+        assert!(line.contains(said), "{said} is not in: {line}");
+    }
+    assert!(!alb.log().text().contains("secret"));
+}
+
+#[tokio::test]
 async fn what_follows_an_answer_is_never_the_answer_to_the_next_client() {
     let origin = origin_that_says(
         b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngoodHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison",

@@ -11,7 +11,7 @@ pub struct Implementation {
     pub code: String,
 }
 
-/// All algorithms whose code depends on the processor and on [`crate::init`]. Call that first.
+/// All algorithms whose code depends on the processor and on [`crate::init()`]. Call that first.
 pub fn implementations() -> Vec<Implementation> {
     let ghash = crate::ghash::Backend::best().name();
     [

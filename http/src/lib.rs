@@ -1,6 +1,6 @@
 //! HTTP: from an accepted, decrypted connection to the last byte of the response.
 //!
-//! [`connection::serve`] is the way in; [`handler`] is a request's path in wire order. Owns HTTP/1 on the wire, what
+//! [`connection::serve`] is the way in; `handler` is a request's path in wire order. Owns HTTP/1 on the wire, what
 //! HTTP/2 is given, routes, the proxy with its pools, static files, the answers of the gateway itself and the access
 //! log's lines. It must not accept, shake hands, choose peers or open log files: `core` does.
 
@@ -21,6 +21,7 @@ mod proxy;
 mod response;
 pub mod route;
 mod static_files;
+mod unanswered;
 mod upgrade;
 mod worker;
 

@@ -17,7 +17,7 @@ use crate::connection::Client;
 use crate::exchange::{self, Failed};
 use crate::route::Route;
 use crate::worker::Current;
-use crate::{handler, headers};
+use crate::{handler, headers, unanswered};
 
 /// A request on its way to an upstream.
 pub(crate) struct Outbound {
@@ -47,6 +47,7 @@ pub(crate) async fn forward(
         error: Error::new(Kind::NoLivePeer, Side::Upstream),
         sent: false,
     });
+    let mut last = None;
     while let Some(peer) = pick(cursor, &mut tried) {
         result = exchange::with_peer(client, &peer, settings, &mut outbound).await;
         let verdict = Verdict::of(&result, &settings.retry);
@@ -54,6 +55,7 @@ pub(crate) async fn forward(
             cursor.borrow().report(&peer, outcome, Instant::now());
         }
         note(record, &peer, &result, begun);
+        last = Some(peer);
         let again = verdict.retry
             && tried.count() < settings.retry.tries as usize
             && begun.elapsed() < *settings.retry.within
@@ -66,7 +68,16 @@ pub(crate) async fn forward(
         }
         client.worker.stats.upstream_retries.increment();
     }
-    let mut response = result.map_err(|failed| give_up(client, &failed.error))?;
+    let mut response = result.map_err(|failed| {
+        let upstream = pinned.tables.upstreams[upstream].name();
+        unanswered::give_up(
+            client,
+            &outbound.parts,
+            upstream,
+            last.as_ref(),
+            &failed.error,
+        )
+    })?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         headers::prepare_response(response.headers_mut());
     }
@@ -185,13 +196,4 @@ fn note(
             took: begun.elapsed(),
         });
     }
-}
-
-fn give_up(client: &Client, error: &Error) -> StatusCode {
-    let status = handler::status(error);
-    if error.side == Side::Upstream {
-        client.worker.stats.upstream_failures.increment();
-        tracing::warn!(client = %client.info.peer, status = status.as_u16(), "{error}");
-    }
-    status
 }

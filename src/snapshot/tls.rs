@@ -29,7 +29,7 @@ pub fn suites(written: &[Spanned<String>], report: &mut Report) -> Option<Vec<St
     sound.then(|| texts(written))
 }
 
-/// The key exchange groups. `None` if any does not exist, as with [`suites`].
+/// The key exchange groups. `None` if any does not exist, as with [`suites()`].
 pub fn groups(written: &[Spanned<String>], report: &mut Report) -> Option<Vec<String>> {
     let mut sound = true;
     for name in written.iter().filter(|name| !groups::is_known(name)) {

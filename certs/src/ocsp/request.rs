@@ -9,7 +9,7 @@ use crate::oid;
 /// A request, as a responder sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The certificates asked about, at most [`MAX_CERTIFICATES`].
+    /// The certificates asked about, at most `MAX_CERTIFICATES`.
     pub certificates: Vec<CertId>,
     /// The nonce, as the content of its extension.
     pub nonce: Option<Vec<u8>>,
