@@ -2,14 +2,18 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use tokio::sync::{Notify, watch};
 
 use crate::stopwatch::within;
+
+/// How long the pipes of a program that has ended are read; a child of its own may hold them open for ever.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A running program. Dropping it kills it; when the test is failing, its output is printed then.
 #[derive(Debug)]
@@ -30,13 +34,16 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let output = Lines::default();
-        output.collect_from(child.stdout.take().expect("piped"));
-        output.collect_from(child.stderr.take().expect("piped"));
+        let (reading, last_words) = mpsc::channel();
+        output.collect_from(child.stdout.take().expect("piped"), reading.clone());
+        output.collect_from(child.stderr.take().expect("piped"), reading);
         let pid = Pid::from_raw(child.id().cast_signed());
         let (tell, ended) = watch::channel(None);
         let heard = output.clone();
         thread::spawn(move || {
             let status = child.wait().expect("a child that can be waited for");
+            // What it said last may still be in the pipes: they end when both readers have dropped their ends.
+            let _ = last_words.recv_timeout(LAST_WORDS);
             tell.send_replace(Some(status));
             heard.wake();
         });
@@ -170,9 +177,11 @@ impl Lines {
         }
     }
 
-    fn collect_from(&self, source: impl Read + Send + 'static) {
+    /// Reads `source` to its end, and drops `reading` then.
+    fn collect_from(&self, source: impl Read + Send + 'static, reading: mpsc::Sender<()>) {
         let lines = self.clone();
         thread::spawn(move || {
+            let _reading = reading;
             for line in BufReader::new(source).split(b'\n') {
                 let Ok(line) = line else { return };
                 lines.push(String::from_utf8_lossy(&line).into_owned());
