@@ -11,20 +11,28 @@ use serde_json::Value;
 const LONGEST_FILE: usize = 400;
 
 /// What each crate may use of the others.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("alb-conf", &[]),
     ("alb-gm", &[]),
     ("alb-certs", &["alb-gm"]),
     ("alb-core", &["alb-conf", "alb-gm"]),
     ("alb-http", &["alb-conf", "alb-core"]),
+    ("alb-mail", &["alb-conf", "alb-core"]),
     (
         "alb",
-        &["alb-certs", "alb-conf", "alb-core", "alb-gm", "alb-http"],
+        &[
+            "alb-certs",
+            "alb-conf",
+            "alb-core",
+            "alb-gm",
+            "alb-http",
+            "alb-mail",
+        ],
     ),
     ("alb-compliance-tests", &["alb-certs", "alb-gm"]),
     (
         "alb-fuzz-targets",
-        &["alb-certs", "alb-conf", "alb-gm", "alb-http"],
+        &["alb-certs", "alb-conf", "alb-gm", "alb-http", "alb-mail"],
     ),
 ];
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Daemon, Http, Identity, Log, Site, Spanned, Upstream};
+use crate::{Daemon, Http, Identity, Log, Mail, Site, Spanned, Upstream};
 
 /// Tables with a name, `[upstream.app]`; the span of the key is the name in the header.
 pub type Map<T> = BTreeMap<Spanned<String>, T>;
@@ -25,6 +25,8 @@ pub struct Config {
     pub http: Vec<Spanned<Http>>,
     /// Sites: which request goes where.
     pub site: Vec<Spanned<Site>>,
+    /// Mail listeners: SMTP, IMAP and POP3.
+    pub mail: Vec<Spanned<Mail>>,
     /// Groups of servers that requests are balanced over, by name.
     pub upstream: Map<Upstream>,
 }
@@ -43,21 +45,29 @@ pub(crate) enum FileUse {
 }
 
 impl Config {
+    /// The upstreams a mail listener uses.
+    pub(crate) fn mail_upstreams<'c>(
+        &'c self,
+        mail: &'c Mail,
+    ) -> impl Iterator<Item = &'c Upstream> {
+        let mx = mail.smtp.mx.iter().flat_map(|mx| mx.upstreams.values());
+        let names = mail.upstream.iter().chain(mx);
+        names.filter_map(|name| self.upstream.get(name.as_str()))
+    }
+
     /// Every path of the configuration.
     pub(crate) fn paths_mut(&mut self) -> Vec<(FileUse, &mut Spanned<PathBuf>)> {
         let access_log = self.log.access.as_mut().map(|access| &mut access.file);
         let identities = self.identity.values_mut().flat_map(Identity::paths_mut);
         let listeners = self.http.iter_mut().filter_map(|http| http.tls.as_mut());
+        let mails = self.mail.iter_mut().filter_map(|mail| mail.tls.as_mut());
+        let listeners = listeners.chain(mails);
         let listeners = listeners.flat_map(|tls| tls.client_auth.paths_mut());
         let routes = self.site.iter_mut().flat_map(|site| &mut site.route);
         let roots = routes
             .filter_map(|route| route.files.as_mut())
             .map(|files| &mut files.root);
-        let upstreams = self
-            .upstream
-            .values_mut()
-            .filter_map(|upstream| upstream.tls.as_mut());
-        let upstreams = upstreams.flat_map(|tls| tls.paths_mut());
+        let upstreams = self.upstream.values_mut().flat_map(Upstream::paths_mut);
 
         let read = identities
             .chain(listeners)

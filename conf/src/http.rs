@@ -120,7 +120,7 @@ impl<'de> Deserialize<'de> for ListenAddress {
     }
 }
 
-fn listen_addresses<'de, D: Deserializer<'de>>(
+pub(crate) fn listen_addresses<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<Spanned<SocketAddr>>, D::Error> {
     let written = Vec::<Spanned<ListenAddress>>::deserialize(deserializer)?;

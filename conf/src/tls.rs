@@ -33,6 +33,9 @@ pub struct Tls {
     pub session_lifetime: Time,
     /// Application protocols offered, most wanted first: `h2`, `http/1.1`.
     pub alpn: Vec<Spanned<String>>,
+    /// Mail listeners: how TLS begins; by the port without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Spanned<TlsMode>>,
 }
 
 impl Default for Tls {
@@ -47,8 +50,21 @@ impl Default for Tls {
             handshake_timeout: Time::seconds(15),
             session_lifetime: Time::seconds(3600),
             alpn: vec!["h2".to_owned().into(), "http/1.1".to_owned().into()],
+            mode: None,
         }
     }
+}
+
+/// How TLS begins on a mail listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TlsMode {
+    /// At once.
+    Implicit,
+    /// By STARTTLS or STLS, without which there is no login.
+    Starttls,
+    /// By STARTTLS if the client wants it, as between mail servers.
+    Optional,
 }
 
 /// A protocol that protects a connection.

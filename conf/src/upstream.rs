@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::range::{within, within_time};
-use crate::{PeerEntry, Protocol, Retry, Spanned, Time};
+use crate::{PeerEntry, Protocol, Retry, Spanned, Time, UpstreamMail};
 
 /// A group of servers that requests are balanced over.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -48,6 +48,16 @@ pub struct Upstream {
     pub protocol: UpstreamProtocol,
     /// TLCP or TLS to the peers; plain connections without it.
     pub tls: Option<Spanned<UpstreamTls>>,
+    /// For mail servers: STARTTLS, login, and how they learn of the client.
+    pub mail: UpstreamMail,
+}
+
+impl Upstream {
+    /// Every path of the section.
+    pub(crate) fn paths_mut(&mut self) -> impl Iterator<Item = &mut Spanned<PathBuf>> {
+        let tls = self.tls.as_mut().map(|tls| tls.paths_mut());
+        tls.into_iter().flatten().chain(self.mail.paths_mut())
+    }
 }
 
 impl Default for Upstream {
@@ -66,6 +76,7 @@ impl Default for Upstream {
             resolve: Time::seconds(30),
             protocol: UpstreamProtocol::Http1,
             tls: None,
+            mail: UpstreamMail::default(),
         }
     }
 }

@@ -9,7 +9,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         if !is_used(config, name) {
             let unused = Diagnostic::warning(name.span(), format!("identity `{name}` is not used"));
             findings.push(unused.help(
-                "name it in `identities` of an `[http.tls]`, or in `tls.identity` of an upstream",
+                "name it in `identities` of a listener's `tls`, or in `tls.identity` of an upstream",
             ));
         }
     }
@@ -52,6 +52,8 @@ fn empty(name: &Spanned<String>) -> Diagnostic {
 
 fn is_used(config: &Config, name: &str) -> bool {
     let listeners = config.http.iter().filter_map(|http| http.tls.as_ref());
+    let mails = config.mail.iter().filter_map(|mail| mail.tls.as_ref());
+    let listeners = listeners.chain(mails);
     let upstreams = config
         .upstream
         .values()

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::{Findings, Seen, tls};
-use crate::{Config, Diagnostic, Http, Severity, Spanned};
+use crate::{Config, Diagnostic, Http, Severity, Span, Spanned};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     let mut names = Seen::default();
     let mut taken = Taken::default();
     for http in &config.http {
-        check_name(http, &mut names, findings);
+        check_name(&http.name, &http.listen, &mut names, findings);
         if http.listen.is_empty() {
-            findings.missing(&http.span(), || no_address(http));
+            findings.missing(&http.span(), || no_address(http.span()));
         }
         for address in &http.listen {
             check_address(address, &mut taken, findings);
@@ -22,12 +22,22 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         }
         if let Some(settings) = &http.tls {
             tls::check(config, settings, findings);
+            super::mail::no_mode(settings, findings);
         }
         if !has_site(config, &http.name()) {
             findings.missing(&http.span(), || no_site(http));
         }
     }
-    if config.http.is_empty() && findings.damaged.is_empty() {
+    for mail in &config.mail {
+        check_name(&mail.name, &mail.listen, &mut names, findings);
+        if mail.listen.is_empty() {
+            findings.missing(&mail.span(), || no_address(mail.span()));
+        }
+        for address in &mail.listen {
+            check_address(address, &mut taken, findings);
+        }
+    }
+    if config.http.is_empty() && config.mail.is_empty() && findings.damaged.is_empty() {
         findings.push(no_listener());
     }
 }
@@ -46,8 +56,8 @@ fn no_site(http: &Spanned<Http>) -> Diagnostic {
     Diagnostic::warning(http.span(), message).help(help)
 }
 
-fn no_address(http: &Spanned<Http>) -> Diagnostic {
-    Diagnostic::error(http.span(), "a listener without an address")
+fn no_address(listener: Span) -> Diagnostic {
+    Diagnostic::error(listener, "a listener without an address")
         .label("no `listen`")
         .help("add `listen = [\"0.0.0.0:443\"]`")
 }
@@ -60,23 +70,25 @@ fn line_above_head(http: &Spanned<Http>) -> Diagnostic {
     Diagnostic::error(http.span(), message).help("the head of a request includes its first line")
 }
 
-fn check_name(http: &Spanned<Http>, names: &mut Seen<String>, findings: &mut Findings<'_>) {
-    let span = match (&http.name, http.listen.first()) {
-        (Some(name), _) => name.span(),
-        (None, Some(address)) => address.span(),
+fn check_name(
+    written: &Option<Spanned<String>>,
+    listen: &[Spanned<SocketAddr>],
+    names: &mut Seen<String>,
+    findings: &mut Findings<'_>,
+) {
+    let (name, span) = match (written, listen.first()) {
+        (Some(name), _) => (name.to_string(), name.span()),
+        (None, Some(address)) => (address.to_string(), address.span()),
         (None, None) => return,
     };
     if let Some(first) = names
-        .first(http.name(), span.clone())
-        .filter(|_| http.name.is_some())
+        .first(name.clone(), span.clone())
+        .filter(|_| written.is_some())
     {
-        let taken = Diagnostic::error(
-            span.clone(),
-            format!("two listeners are named `{}`", http.name()),
-        );
+        let taken = Diagnostic::error(span.clone(), format!("two listeners are named `{name}`"));
         findings.push(taken.related(first, "the first one"));
     }
-    if http.name().is_empty() {
+    if name.is_empty() {
         findings.push(Diagnostic::error(span, "an empty name"));
     }
 }

@@ -7,6 +7,7 @@ mod headers;
 mod hosts;
 mod identities;
 mod listeners;
+mod mail;
 mod routes;
 mod sites;
 mod tls;
@@ -26,6 +27,8 @@ pub(crate) fn check(config: &Config, damaged: &BTreeSet<(usize, usize)>) -> Vec<
     };
     identities::check(config, &mut findings);
     listeners::check(config, &mut findings);
+    mail::check(config, &mut findings);
+    mail::check_clear(config, &mut findings);
     sites::check(config, &mut findings);
     upstreams::check(config, &mut findings);
     findings.list

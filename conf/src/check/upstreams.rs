@@ -11,16 +11,20 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         }
         if !is_used(config, name) {
             let unused = Diagnostic::warning(name.span(), format!("upstream `{name}` is not used"));
-            findings.push(unused.help(format!("write `proxy = \"{name}\"` in a route")));
+            findings.push(unused.help(format!(
+                "write `proxy = \"{name}\"` in a route, or `upstream = \"{name}\"` in a listener"
+            )));
         }
     }
 }
 
 fn is_used(config: &Config, name: &str) -> bool {
     let routes = config.site.iter().flat_map(|site| &site.route);
+    let mut mails = config.mail.iter();
     routes
         .filter_map(|route| route.proxy.as_ref())
         .any(|proxy| **proxy == name)
+        || mails.any(|mail| mail.names_upstream(name))
 }
 
 fn check_peers(name: &Spanned<String>, upstream: &Upstream, findings: &mut Findings<'_>) {

@@ -1,0 +1,216 @@
+//! `[[mail]]`: a protocol, servers behind it, and no password where everybody hears it.
+
+use std::net::IpAddr;
+
+use super::{Findings, tls};
+use crate::{
+    Config, Diagnostic, Mail, MailLogin, MailProtocol, PeerAddress, Spanned, TlsMode, Upstream,
+    UpstreamMail,
+};
+
+pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
+    for mail in &config.mail {
+        if mail.protocol.is_none() {
+            let what = Diagnostic::error(mail.span(), "a mail listener without a protocol");
+            let help = "add `protocol = \"imap\"`, `\"pop3\"` or `\"smtp\"`";
+            findings.missing(&mail.span(), || what.label("no `protocol`").help(help));
+        }
+        check_upstream(config, mail, findings);
+        check_tls(config, mail, findings);
+        check_mx(config, mail, findings);
+    }
+    for (name, upstream) in &config.upstream {
+        check_servers(name, upstream, findings);
+    }
+}
+
+fn check_upstream(config: &Config, mail: &Spanned<Mail>, findings: &mut Findings<'_>) {
+    let Some(name) = &mail.upstream else {
+        let nowhere = Diagnostic::error(mail.span(), "a mail listener without an upstream");
+        return findings.missing(&mail.span(), || {
+            nowhere
+                .label("no `upstream`")
+                .help("add `upstream = \"NAME\"` and an `[upstream.NAME]` section")
+        });
+    };
+    findings.refer(name, "upstream", &config.upstream);
+    let Some(upstream) = config.upstream.get(name.as_str()) else {
+        return;
+    };
+    let is_smtp = mail.protocol.as_deref() == Some(&MailProtocol::Smtp);
+    if *upstream.mail.login == MailLogin::Xclient && !is_smtp {
+        let wrong = Diagnostic::error(
+            name.span(),
+            format!("`{name}` logs in by XCLIENT, which only SMTP knows"),
+        );
+        findings.push(
+            wrong
+                .related(upstream.mail.login.span(), "`login` is set here")
+                .help("use `login = \"master\"` or `\"password\"`"),
+        );
+    }
+}
+
+fn check_tls(config: &Config, mail: &Spanned<Mail>, findings: &mut Findings<'_>) {
+    if let Some(settings) = &mail.tls {
+        tls::check(config, settings, findings);
+        if settings.alpn != crate::Tls::default().alpn {
+            let place = settings.alpn.first().map_or(settings.span(), Spanned::span);
+            let useless = Diagnostic::error(place, "a mail listener's `alpn` is its protocol");
+            findings.push(useless.help("leave `alpn` out"));
+        }
+        for address in mail
+            .listen
+            .iter()
+            .filter(|a| mail.tls_mode(a.port()).is_none())
+        {
+            let unclear = Diagnostic::error(
+                address.span(),
+                format!("does TLS begin at once on `{address}`, or with STARTTLS?"),
+            );
+            findings.push(
+                unclear
+                    .label("the port does not tell")
+                    .help("add `mode = \"implicit\"` or `\"starttls\"` to `tls`"),
+            );
+        }
+    }
+    if *mail.plaintext_auth {
+        let heard = Diagnostic::warning(
+            mail.plaintext_auth.span(),
+            "passwords may be sent without TLS",
+        );
+        findings.push(heard.help("anybody on the way to the gateway can read them"));
+    } else if mail.smtp.mx.is_none() && mail.tls.is_none() {
+        let nobody = Diagnostic::error(
+            mail.span(),
+            format!("nobody can log in on listener `{}`", mail.name()),
+        );
+        findings.missing(&mail.span(), || {
+            nobody
+                .label("no `tls`, and `plaintext_auth` is off")
+                .help("add `tls = { identities = [\"NAME\"] }`")
+        });
+    }
+}
+
+fn check_mx(config: &Config, mail: &Spanned<Mail>, findings: &mut Findings<'_>) {
+    let Some(mx) = &mail.smtp.mx else {
+        return;
+    };
+    if mail.protocol.as_deref() != Some(&MailProtocol::Smtp) {
+        findings.push(
+            Diagnostic::error(mx.span(), "`mx` is for `protocol = \"smtp\"`").help("remove it"),
+        );
+    }
+    if mx.relay_domains.is_empty() {
+        let open = Diagnostic::error(mx.span(), "mail without login, for no domain")
+            .label("no `relay_domains`");
+        findings.missing(&mx.span(), || {
+            open.help(
+                "name the domains whose mail is taken: without them this would be an open relay",
+            )
+        });
+    }
+    if mx.relay_domains.iter().any(|domain| **domain == "*") {
+        let open = Diagnostic::error(mx.span(), "`*` in `relay_domains` is an open relay");
+        findings.push(open.help("name the domains whose mail is taken"));
+    }
+    for (domain, upstream) in &mx.upstreams {
+        findings.refer(upstream, "upstream", &config.upstream);
+        let listed = mx.relay_domains.iter().any(|d| d == domain);
+        if !listed {
+            let unknown =
+                Diagnostic::error(domain.span(), format!("no mail is taken for `{domain}`"));
+            findings.push(unknown.help("add it to `relay_domains`"));
+        }
+    }
+    if config
+        .mail_upstreams(mail)
+        .any(|u| matches!(*u.mail.login, MailLogin::Master))
+    {
+        findings.push(
+            Diagnostic::error(
+                mx.span(),
+                "servers logged in to as master, but nobody logs in",
+            )
+            .help("use an upstream with `login = \"none\"`"),
+        );
+    }
+}
+
+fn check_servers(name: &Spanned<String>, upstream: &Upstream, findings: &mut Findings<'_>) {
+    let UpstreamMail {
+        starttls,
+        login,
+        master,
+        ..
+    } = &upstream.mail;
+    if **starttls && upstream.tls.is_none() {
+        findings.push(
+            Diagnostic::error(starttls.span(), "`starttls` without `tls`").help(format!(
+                "add `tls = {{ ca = [\"FILE\"] }}` to `[upstream.{name}]`"
+            )),
+        );
+    }
+    match (**login, master) {
+        (MailLogin::Master, None) => findings.push(
+            Diagnostic::error(login.span(), "`login = \"master\"` without a master user")
+                .help("add `master = { user = \"NAME\", password_file = \"FILE\" }`"),
+        ),
+        (MailLogin::Password | MailLogin::Xclient | MailLogin::None, Some(master)) => findings
+            .push(
+                Diagnostic::warning(master.span(), "a master user that is not used")
+                    .help("set `login = \"master\"`"),
+            ),
+        _ => {}
+    }
+    if **login == MailLogin::Xclient && upstream.mail.client_info != crate::ClientInfo::Xclient {
+        findings.push(Diagnostic::error(
+            login.span(),
+            "`login = \"xclient\"` needs `client_info = \"xclient\"`",
+        ));
+    }
+}
+
+/// Servers whose password crosses a network in the clear.
+pub(super) fn check_clear(config: &Config, findings: &mut Findings<'_>) {
+    for mail in &config.mail {
+        let Some(name) = &mail.upstream else { continue };
+        let Some(upstream) = config
+            .upstream
+            .get(name.as_str())
+            .filter(|u| u.tls.is_none())
+        else {
+            continue;
+        };
+        if mail.smtp.mx.is_none() && upstream.peers.iter().any(|p| is_remote(&p.address)) {
+            let clear =
+                Diagnostic::warning(name.span(), format!("passwords go to `{name}` without TLS"));
+            findings.push(clear.help(format!("add `tls` to `[upstream.{name}]`")));
+        }
+    }
+}
+
+fn is_remote(address: &PeerAddress) -> bool {
+    match address {
+        PeerAddress::Ip(address) => !is_loopback(address.ip()),
+        PeerAddress::Name(host, _) => host != "localhost",
+        PeerAddress::Unix(_) => false,
+    }
+}
+
+fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}
+
+/// `mode` is for mail listeners.
+pub(super) fn no_mode(tls: &crate::Tls, findings: &mut Findings<'_>) {
+    if let Some(mode) = &tls.mode {
+        let what = match **mode {
+            TlsMode::Implicit => "TLS always begins at once here",
+            TlsMode::Starttls | TlsMode::Optional => "only mail knows STARTTLS",
+        };
+        findings.push(Diagnostic::error(mode.span(), what).help("remove `mode`"));
+    }
+}
