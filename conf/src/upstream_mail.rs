@@ -74,9 +74,8 @@ pub enum MailLogin {
 }
 
 /// A user that may log in as anybody.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["user", "password_file"]))]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Master {
     /// Its name.
     pub user: String,
