@@ -29,7 +29,7 @@ warning: upstream `app` is not used
 41 | [upstream.app]
    |           ^^^
    |
-help: write `proxy = \"app\"` in a route, or `upstream = "app"` in a listener
+help: write `proxy = \"app\"` in a route, or `upstream = \"app\"` in a listener
 ";
     assert_eq!(shown, expected);
 }
