@@ -13,6 +13,7 @@ pub mod stream;
 pub mod upstream;
 
 pub use alb_gm::tls::{Certificate, TlsInfo};
+pub use alb_gm::{digest, sm3};
 pub use conn_info::ConnInfo;
 pub use error::{Error, Kind, Side};
 pub use stream::{Socket, Stream};

@@ -1,5 +1,6 @@
 //! Tongsuo: TLCP and TLS, and the accelerated GM primitives.
 
+pub mod digest;
 pub mod ghash;
 mod implementations;
 mod init;

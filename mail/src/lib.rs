@@ -4,3 +4,5 @@
 //! listening sockets, reads no configuration file and chooses no certificates; the core does.
 
 pub mod line;
+pub mod sasl;
+pub mod secret;

@@ -66,6 +66,11 @@ impl Certificate {
         self.digest(MessageDigest::sha256())
     }
 
+    /// SHA-1 of the DER encoding, lower-case hexadecimal: what nginx calls the fingerprint.
+    pub fn fingerprint_sha1(&self) -> String {
+        self.digest(MessageDigest::sha1())
+    }
+
     /// SM3 of the DER encoding, lower-case hexadecimal.
     pub fn fingerprint_sm3(&self) -> String {
         self.digest(MessageDigest::sm3())
@@ -92,6 +97,22 @@ impl Certificate {
             names.extend(common_name(self.0.subject_name()).map(|n| n.to_ascii_lowercase()));
         }
         names
+    }
+
+    /// The mail addresses among its alternative names (rfc822Name, RFC 5280 § 4.2.1.6).
+    pub fn emails(&self) -> Vec<String> {
+        let names = self.0.subject_alt_names();
+        let emails = names.iter().flatten().filter_map(|name| name.email());
+        emails.map(str::to_owned).collect()
+    }
+
+    /// The values of an attribute of the subject, by its object identifier in dotted form: `2.5.4.3` is the common
+    /// name.
+    pub fn subject_values(&self, oid: &str) -> Vec<String> {
+        let entries = self.0.subject_name().entries();
+        let wanted = entries.filter(|entry| dotted(entry.object()).as_deref() == Some(oid));
+        let texts = wanted.filter_map(|entry| entry.data().to_string().ok());
+        texts.collect()
     }
 
     /// The kind of its public key.
@@ -248,6 +269,26 @@ fn escaped(value: &str) -> String {
     out
 }
 
+/// An object identifier in dotted form, whether or not the library has a name for it.
+fn dotted(object: &openssl::asn1::Asn1ObjectRef) -> Option<String> {
+    let mut arcs = Vec::new();
+    let mut value = 0u64;
+    for byte in object.to_owned().as_slice() {
+        value = value.checked_mul(128)? | u64::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
+            arcs.push(std::mem::take(&mut value));
+        }
+    }
+    // X.690 § 8.19.4: the first two arcs share a subidentifier.
+    let first = *arcs.first()?;
+    let root = (first / 40).min(2);
+    let mut text = format!("{root}.{}", first - root * 40);
+    for arc in &arcs[1..] {
+        text.push_str(&format!(".{arc}"));
+    }
+    Some(text)
+}
+
 fn common_name(name: &X509NameRef) -> Option<String> {
     name.entries_by_nid(openssl::nid::Nid::COMMONNAME)
         .last()
@@ -273,6 +314,19 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn object_identifiers_are_written_with_dots() {
+        for text in [
+            "2.5.4.3",
+            "1.2.156.10197.1.301",
+            "2.999.3",
+            "0.9.2342.19200300.100.1.1",
+        ] {
+            let object = openssl::asn1::Asn1Object::from_str(text).expect("an identifier");
+            assert_eq!(dotted(&object).as_deref(), Some(text));
+        }
+    }
 
     #[test]
     fn a_name_cannot_break_out_of_its_field() {
