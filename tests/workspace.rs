@@ -32,7 +32,14 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("alb-compliance-tests", &["alb-certs", "alb-gm"]),
     (
         "alb-fuzz-targets",
-        &["alb-certs", "alb-conf", "alb-gm", "alb-http", "alb-mail"],
+        &[
+            "alb-certs",
+            "alb-conf",
+            "alb-core",
+            "alb-gm",
+            "alb-http",
+            "alb-mail",
+        ],
     ),
 ];
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Daemon, Http, Identity, Log, Mail, Site, Spanned, Upstream};
+use crate::{Access, Daemon, Http, Identity, Log, Mail, Site, Spanned, Upstream};
 
 /// Tables with a name, `[upstream.app]`; the span of the key is the name in the header.
 pub type Map<T> = BTreeMap<Spanned<String>, T>;
@@ -29,6 +29,8 @@ pub struct Config {
     pub mail: Vec<Spanned<Mail>>,
     /// Groups of servers that requests are balanced over, by name.
     pub upstream: Map<Upstream>,
+    /// Who may connect, by address: lists by name.
+    pub access: Map<Access>,
 }
 
 /// What is done with a path of the configuration.
@@ -68,10 +70,12 @@ impl Config {
             .filter_map(|route| route.files.as_mut())
             .map(|files| &mut files.root);
         let upstreams = self.upstream.values_mut().flat_map(Upstream::paths_mut);
+        let lists = self.access.values_mut().flat_map(|list| &mut list.files);
 
         let read = identities
             .chain(listeners)
             .chain(upstreams)
+            .chain(lists)
             .map(|path| (FileUse::Read, path));
         let written = self
             .log

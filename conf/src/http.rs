@@ -7,7 +7,7 @@ use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
 use crate::range::{within, within_size, within_time};
-use crate::{Size, Spanned, Time, Tls};
+use crate::{Prefix, Size, Spanned, Time, Tls};
 
 /// An HTTP listener: HTTP/1.1 and HTTP/2, plain or with TLCP and TLS.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -56,6 +56,12 @@ pub struct Http {
     #[serde(deserialize_with = "within::<1, 1_073_741_816, _, _>")]
     #[schemars(range(min = 1, max = 1_073_741_816))]
     pub max_connections: Option<u64>,
+    /// Name of the access list clients must pass: at once when they connect, those of `trusted_proxies` with each request.
+    pub access: Option<Spanned<String>>,
+    /// Addresses of the proxies in front. From them alone a PROXY header or `X-Forwarded-For` tells who the client is.
+    pub trusted_proxies: Vec<Spanned<Prefix>>,
+    /// Whether every connection begins with a PROXY header, version 1 or 2. Others are refused.
+    pub proxy_protocol: Spanned<bool>,
 }
 
 impl Default for Http {
@@ -75,6 +81,9 @@ impl Default for Http {
             max_body: Size::mib(1),
             http2: Http2::default(),
             max_connections: None,
+            access: None,
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false.into(),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! run: certificates, sockets and routes belong to the crates that use them, which report their own findings
 //! through [`Report`].
 
+mod access;
 mod check;
 mod config;
 mod daemon;
@@ -17,6 +18,7 @@ mod log;
 mod mail;
 mod page;
 mod peer;
+mod prefix;
 mod print;
 mod range;
 mod read;
@@ -32,6 +34,7 @@ mod units;
 mod upstream;
 mod upstream_mail;
 
+pub use access::{Access, AccessRule, AccessVerdict};
 pub use config::{Config, Map};
 pub use daemon::{Acceleration, Daemon, Workers};
 pub use diagnostic::{Diagnostic, Severity};
@@ -41,6 +44,7 @@ pub use load::{Loaded, check_str, load};
 pub use log::{AccessFormat, AccessLog, Level, Log, LogFormat, Rotate};
 pub use mail::{BareLf, Mail, MailMx, MailProtocol, MailSmtp, MailTimeouts};
 pub use peer::{PeerAddress, PeerEntry};
+pub use prefix::Prefix;
 pub use print::print;
 pub use report::{Report, Source};
 pub use retry::{Retry, RetryOn};

@@ -19,6 +19,8 @@ pub struct Site {
     pub hosts: Vec<Spanned<String>>,
     /// Names of the listeners; empty: every HTTP listener.
     pub on: Vec<Spanned<String>>,
+    /// Name of the access list clients must pass, besides the listener's.
+    pub access: Option<Spanned<String>>,
     /// Where the requests go, by path: exact first, then the longest prefix, unless a regex matches.
     #[schemars(length(min = 1))]
     pub route: Vec<Spanned<Route>>,
@@ -54,6 +56,8 @@ pub struct Route {
     pub tls_headers: Map<TlsFact>,
     /// Largest request body; the listener's without it, `0` is no limit.
     pub max_body: Option<Size>,
+    /// Name of the access list clients must pass, in place of the site's.
+    pub access: Option<Spanned<String>>,
 }
 
 impl Default for Route {
@@ -70,6 +74,7 @@ impl Default for Route {
             forwarded: vec![Forwarded::XForwarded, Forwarded::XRealIp],
             tls_headers: Map::new(),
             max_body: None,
+            access: None,
         }
     }
 }

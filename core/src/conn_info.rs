@@ -10,8 +10,10 @@ use alb_gm::tls::TlsInfo;
 pub struct ConnInfo {
     /// Unique within the daemon; the top bits name the worker.
     pub id: u64,
-    /// The client's address.
+    /// The client's address: the socket's peer, or whom a trusted PROXY header names.
     pub peer: SocketAddr,
+    /// The socket's peer where that is a proxy that has named the client.
+    pub via: Option<SocketAddr>,
     /// The address the client connected to.
     pub local: SocketAddr,
     /// What TLS or TLCP agreed on; `None` on a plain connection.

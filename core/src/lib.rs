@@ -2,11 +2,13 @@
 //!
 //! Nothing here knows HTTP, mail or any other protocol; those crates build on this one.
 
+pub mod access;
 pub mod conn_info;
 pub mod drain;
 pub mod error;
 pub mod listener;
 pub mod log;
+pub mod proxy_protocol;
 pub mod published;
 pub mod stats;
 pub mod stream;

@@ -1,6 +1,7 @@
 //! The configuration as it is run: certificates read, suites resolved, tables built. Immutable; a reload builds
 //! a new one, adopting what survives. Opens files, but neither sockets nor threads.
 
+mod access;
 mod facts;
 mod identities;
 mod listeners;
@@ -49,6 +50,7 @@ impl Snapshot {
                 if let Some(rest) = report.take_rest() {
                     init(&rest);
                     facts::check(&rest, &mut report);
+                    access::build(&rest, &mut report);
                     identities::load(&rest, &mut report);
                     tls::look(&rest, &mut report);
                 }
@@ -68,6 +70,7 @@ impl Snapshot {
         let mut report = Report::new(loaded.source);
         report.extend(loaded.warnings);
         facts::check(&config, &mut report);
+        let _lists = access::build(&config, &mut report);
         let identities = identities::load(&config, &mut report);
         let listeners = listeners::build(&config, &identities, previous, &mut report);
         let upstreams = upstreams::build(&config, &identities, previous, &mut report);

@@ -42,6 +42,7 @@ impl Worker {
         let info = ConnInfo {
             id,
             peer,
+            via: None,
             local,
             tls: None,
         };

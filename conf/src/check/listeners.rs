@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::{Findings, Seen, tls};
+use super::{Findings, Seen, access, tls};
 use crate::{Config, Diagnostic, Http, Severity, Span, Spanned};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
@@ -24,6 +24,8 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
             tls::check(config, settings, findings);
             super::mail::no_mode(settings, findings);
         }
+        findings.refer_access(http.access.as_ref(), config);
+        access::check_proxies(&http.proxy_protocol, &http.trusted_proxies, findings);
         if !has_site(config, &http.name()) {
             findings.missing(&http.span(), || no_site(http));
         }

@@ -2,6 +2,7 @@
 //!
 //! Opens no file; [`files`] does, and only when a file is loaded from disk.
 
+mod access;
 mod files;
 mod headers;
 mod hosts;
@@ -25,6 +26,7 @@ pub(crate) fn check(config: &Config, damaged: &BTreeSet<(usize, usize)>) -> Vec<
         damaged,
         list: Vec::new(),
     };
+    access::check(config, &mut findings);
     identities::check(config, &mut findings);
     listeners::check(config, &mut findings);
     mail::check(config, &mut findings);
@@ -64,6 +66,13 @@ impl Findings<'_> {
         };
         let unknown = Diagnostic::error(name.span(), format!("unknown {kind} `{name}`"));
         self.push(unknown.label(format!("no `[{kind}.{name}]`")).help(help));
+    }
+
+    /// The access list that a listener, a site or a route names.
+    fn refer_access(&mut self, name: Option<&Spanned<String>>, config: &Config) {
+        if let Some(name) = name {
+            self.refer(name, "access", &config.access);
+        }
     }
 
     /// Values of a list that are written twice: harmless, and seldom meant.

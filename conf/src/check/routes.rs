@@ -10,6 +10,7 @@ pub(super) fn check(config: &Config, site: &Site, findings: &mut Findings<'_>) {
         check_matcher(route, findings);
         check_duplicate(route, &mut seen, findings);
         check_action(config, route, findings);
+        findings.refer_access(route.access.as_ref(), config);
         headers::check(route, findings);
     }
 }

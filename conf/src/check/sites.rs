@@ -17,6 +17,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
                     .help("add a `[[site.route]]` with an action below it")
             });
         }
+        findings.refer_access(site.access.as_ref(), config);
         routes::check(config, site, findings);
     }
 }

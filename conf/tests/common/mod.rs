@@ -27,10 +27,13 @@ pub fn examples() -> Vec<(String, String)> {
 /// Writes `text` as `alb.toml` to a new directory, with an empty file for every relative path it names.
 pub fn installed(text: &str) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
-    for directory_name in ["tls", "log", "www"] {
+    for directory_name in ["tls", "log", "www", "lists"] {
         fs::create_dir(directory.path().join(directory_name)).unwrap();
     }
-    for quoted in text.split('"').filter(|quoted| quoted.starts_with("tls/")) {
+    for quoted in text
+        .split('"')
+        .filter(|quoted| quoted.starts_with("tls/") || quoted.starts_with("lists/"))
+    {
         fs::write(directory.path().join(quoted), "").unwrap();
     }
     let file = directory.path().join("alb.toml");

@@ -3,11 +3,13 @@
 
 mod certificates;
 mod http1;
+mod proxy_header;
 mod sm2;
 mod sm4;
 
 pub use certificates::{certificate_file, envelope};
 pub use http1::http1;
+pub use proxy_header::proxy_header;
 pub use sm2::sm2_encodings;
 pub use sm4::sm4;
 
@@ -17,12 +19,13 @@ use alb_gm::tls::ClientHello;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const ALL: [Target; 7] = [
+pub const ALL: [Target; 8] = [
     ("certificate_file", certificate_file),
     ("configuration", configuration),
     ("envelope", envelope),
     ("first_record", first_record),
     ("http1", http1),
+    ("proxy_header", proxy_header),
     ("sm2_encodings", sm2_encodings),
     ("sm4", sm4),
 ];

@@ -110,6 +110,7 @@ async fn accept(listener: TcpListener, worker: Rc<Worker>) {
         let info = ConnInfo {
             id: 0,
             peer,
+            via: None,
             local,
             tls: None,
         };
