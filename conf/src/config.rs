@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Access, Daemon, Http, Identity, Log, Mail, Site, Spanned, Upstream};
+use crate::{Access, Daemon, Http, Identity, Limit, Log, Mail, Site, Spanned, Upstream};
 
 /// Tables with a name, `[upstream.app]`; the span of the key is the name in the header.
 pub type Map<T> = BTreeMap<Spanned<String>, T>;
@@ -27,6 +27,9 @@ pub struct Config {
     pub site: Vec<Spanned<Site>>,
     /// Mail listeners: SMTP, IMAP and POP3.
     pub mail: Vec<Spanned<Mail>>,
+    /// Limits of rate, number and bandwidth, by name.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub limit: Map<Limit>,
     /// Groups of servers that requests are balanced over, by name.
     pub upstream: Map<Upstream>,
     /// Who may connect, by address: lists by name.

@@ -62,6 +62,9 @@ pub struct Http {
     pub trusted_proxies: Vec<Spanned<Prefix>>,
     /// Whether every connection begins with a PROXY header, version 1 or 2. Others are refused.
     pub proxy_protocol: Spanned<bool>,
+    /// Names of limits; here they count connections.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Spanned<String>>,
 }
 
 impl Default for Http {
@@ -84,6 +87,7 @@ impl Default for Http {
             access: None,
             trusted_proxies: Vec::new(),
             proxy_protocol: false.into(),
+            limits: Vec::new(),
         }
     }
 }

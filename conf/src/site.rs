@@ -21,6 +21,9 @@ pub struct Site {
     pub on: Vec<Spanned<String>>,
     /// Name of the access list clients must pass, besides the listener's.
     pub access: Option<Spanned<String>>,
+    /// Names of limits for the requests of all routes, besides those of each route.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Spanned<String>>,
     /// Where the requests go, by path: exact first, then the longest prefix, unless a regex matches.
     #[schemars(length(min = 1))]
     pub route: Vec<Spanned<Route>>,
@@ -58,6 +61,9 @@ pub struct Route {
     pub max_body: Option<Size>,
     /// Name of the access list clients must pass, in place of the site's.
     pub access: Option<Spanned<String>>,
+    /// Names of limits for the requests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Spanned<String>>,
 }
 
 impl Default for Route {
@@ -75,6 +81,7 @@ impl Default for Route {
             tls_headers: Map::new(),
             max_body: None,
             access: None,
+            limits: Vec::new(),
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod access;
 pub mod conn_info;
 pub mod drain;
 pub mod error;
+pub mod limit;
 pub mod listener;
 pub mod log;
 pub mod proxy_protocol;

@@ -7,6 +7,7 @@ mod files;
 mod headers;
 mod hosts;
 mod identities;
+mod limits;
 mod listeners;
 mod mail;
 mod routes;
@@ -28,6 +29,7 @@ pub(crate) fn check(config: &Config, damaged: &BTreeSet<(usize, usize)>) -> Vec<
     };
     access::check(config, &mut findings);
     identities::check(config, &mut findings);
+    limits::check(config, &mut findings);
     listeners::check(config, &mut findings);
     mail::check(config, &mut findings);
     mail::check_clear(config, &mut findings);
