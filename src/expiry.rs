@@ -54,12 +54,9 @@ fn files_of(config: &Config) -> Vec<(String, PathBuf)> {
                 .map(|path| (user.clone(), path.to_path_buf())),
         );
     }
-    for http in &config.http {
-        let Some(tls) = &http.tls else { continue };
-        let name = http.name.as_ref().map(|name| name.to_string());
-        let name = name
-            .or_else(|| http.listen.first().map(|address| address.to_string()))
-            .unwrap_or_default();
+    for listener in config.listeners() {
+        let Some(tls) = listener.tls else { continue };
+        let name = listener.name();
         let all = tls.client_auth.ca.iter().chain(&tls.client_auth.crl);
         files.extend(all.map(|path| (format!("clients of {name}"), path.to_path_buf())));
     }

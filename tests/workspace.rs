@@ -11,13 +11,14 @@ use serde_json::Value;
 const LONGEST_FILE: usize = 400;
 
 /// What each crate may use of the others.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("alb-conf", &[]),
     ("alb-gm", &[]),
     ("alb-certs", &["alb-gm"]),
     ("alb-core", &["alb-conf", "alb-gm"]),
     ("alb-http", &["alb-conf", "alb-core"]),
     ("alb-mail", &["alb-conf", "alb-core"]),
+    ("alb-stream", &["alb-conf", "alb-core"]),
     (
         "alb",
         &[
@@ -27,6 +28,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
             "alb-gm",
             "alb-http",
             "alb-mail",
+            "alb-stream",
         ],
     ),
     ("alb-compliance-tests", &["alb-certs", "alb-gm"]),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Access, Daemon, Http, Identity, Limit, Log, Mail, Site, Spanned, Upstream};
+use crate::{Access, Daemon, Http, Identity, Limit, Log, Mail, Site, Spanned, Stream, Upstream};
 
 /// Tables with a name, `[upstream.app]`; the span of the key is the name in the header.
 pub type Map<T> = BTreeMap<Spanned<String>, T>;
@@ -23,6 +23,8 @@ pub struct Config {
     pub identity: Map<Identity>,
     /// HTTP listeners.
     pub http: Vec<Spanned<Http>>,
+    /// Listeners that carry TCP.
+    pub stream: Vec<Spanned<Stream>>,
     /// Sites: which request goes where.
     pub site: Vec<Spanned<Site>>,
     /// Mail listeners: SMTP, IMAP and POP3.
@@ -64,9 +66,10 @@ impl Config {
     pub(crate) fn paths_mut(&mut self) -> Vec<(FileUse, &mut Spanned<PathBuf>)> {
         let access_log = self.log.access.as_mut().map(|access| &mut access.file);
         let identities = self.identity.values_mut().flat_map(Identity::paths_mut);
-        let listeners = self.http.iter_mut().filter_map(|http| http.tls.as_mut());
-        let mails = self.mail.iter_mut().filter_map(|mail| mail.tls.as_mut());
-        let listeners = listeners.chain(mails);
+        let http = self.http.iter_mut().map(|http| &mut http.tls);
+        let stream = self.stream.iter_mut().map(|stream| &mut stream.tls);
+        let mail = self.mail.iter_mut().map(|mail| &mut mail.tls);
+        let listeners = http.chain(stream).chain(mail).filter_map(Option::as_mut);
         let listeners = listeners.flat_map(|tls| tls.client_auth.paths_mut());
         let routes = self.site.iter_mut().flat_map(|site| &mut site.route);
         let roots = routes

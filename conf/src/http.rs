@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use schemars::JsonSchema;
-use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
+use crate::listen::{listen_addresses, name_of};
 use crate::range::{within, within_size, within_time};
 use crate::{Prefix, Size, Spanned, Time, Tls};
 
@@ -95,11 +95,7 @@ impl Default for Http {
 impl Http {
     /// The name that sites refer to: as written, or the first address.
     pub fn name(&self) -> String {
-        match (&self.name, self.listen.first()) {
-            (Some(name), _) => name.to_string(),
-            (None, Some(address)) => address.to_string(),
-            (None, None) => String::new(),
-        }
+        name_of(&self.name, &self.listen)
     }
 }
 
@@ -117,28 +113,4 @@ impl Default for Http2 {
     fn default() -> Self {
         Self { max_streams: 128 }
     }
-}
-
-/// An address as a listener writes it; exists for the words of its error.
-struct ListenAddress(SocketAddr);
-
-impl<'de> Deserialize<'de> for ListenAddress {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(|_| {
-            D::Error::custom(format!(
-                "`{text}` is not an address and a port, such as `0.0.0.0:443` or `[::]:443`"
-            ))
-        })
-    }
-}
-
-pub(crate) fn listen_addresses<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<Spanned<SocketAddr>>, D::Error> {
-    let written = Vec::<Spanned<ListenAddress>>::deserialize(deserializer)?;
-    Ok(written
-        .into_iter()
-        .map(|address| address.map(|listen| listen.0))
-        .collect())
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::http::listen_addresses;
+use crate::listen::{listen_addresses, name_of};
 use crate::range::{within, within_size, within_time};
 use crate::{Size, Spanned, Time, Tls, TlsMode};
 
@@ -71,11 +71,7 @@ impl Default for Mail {
 impl Mail {
     /// The name in the log: as written, or the first address.
     pub fn name(&self) -> String {
-        match (&self.name, self.listen.first()) {
-            (Some(name), _) => name.to_string(),
-            (None, Some(address)) => address.to_string(),
-            (None, None) => String::new(),
-        }
+        name_of(&self.name, &self.listen)
     }
 
     /// Whether it uses the upstream of this name.

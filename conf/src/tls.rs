@@ -31,8 +31,8 @@ pub struct Tls {
     /// How long a session may be resumed, at most 8 h (GM/T 0025).
     #[serde(deserialize_with = "within_time::<1, 28_800, _>")]
     pub session_lifetime: Time,
-    /// Application protocols offered, most wanted first: `h2`, `http/1.1`.
-    pub alpn: Vec<Spanned<String>>,
+    /// Application protocols offered (ALPN), most wanted first. Without it HTTP offers `h2` and `http/1.1`, which are all it speaks, and other listeners leave the choice to the client.
+    pub alpn: Option<Vec<Spanned<String>>>,
     /// Mail listeners: how TLS begins; by the port without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Spanned<TlsMode>>,
@@ -49,7 +49,7 @@ impl Default for Tls {
             client_auth: ClientAuth::default(),
             handshake_timeout: Time::seconds(15),
             session_lifetime: Time::seconds(3600),
-            alpn: vec!["h2".to_owned().into(), "http/1.1".to_owned().into()],
+            alpn: None,
             mode: None,
         }
     }

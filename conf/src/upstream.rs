@@ -120,6 +120,8 @@ pub struct UpstreamTls {
     pub verify: Spanned<bool>,
     /// Cipher suites by their standard names; empty: the modern ones of each protocol.
     pub suites: Vec<Spanned<String>>,
+    /// Application protocols offered (ALPN), most wanted first. Without it that of `protocol` where a route proxies to the upstream, and none elsewhere.
+    pub alpn: Option<Vec<Spanned<String>>>,
 }
 
 impl Default for UpstreamTls {
@@ -132,6 +134,7 @@ impl Default for UpstreamTls {
             server_name: None,
             verify: true.into(),
             suites: Vec::new(),
+            alpn: None,
         }
     }
 }

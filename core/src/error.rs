@@ -106,6 +106,33 @@ impl Kind {
             Kind::Internal => "internal error",
         }
     }
+
+    /// What an operator can do about a peer that failed in this way.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Kind::NoLivePeer => {
+                "every peer is down, has just failed or is an unresolved name: see the earlier lines of this upstream"
+            }
+            Kind::Connect => {
+                "check that the server runs, listens at this address and is not behind a firewall"
+            }
+            Kind::ConnectTimeout => "check the network to the peer, or raise `connect_timeout`",
+            Kind::Handshake => {
+                "compare the upstream's `tls` with what `alb probe` says of the peer"
+            }
+            Kind::ReadTimeout => "find out why the server is slow, or raise `response_timeout`",
+            Kind::WriteTimeout => "find out why the server does not read, or raise `send_timeout`",
+            Kind::Malformed => {
+                "check that the server speaks the upstream's `protocol`, and `tls` if it is set"
+            }
+            Kind::TooLarge => {
+                "the head of the server's answer is too large: look for cookies that grow"
+            }
+            Kind::Closed | Kind::Io | Kind::Internal => {
+                "look into the server's own log at this time"
+            }
+        }
+    }
 }
 
 impl Side {

@@ -11,6 +11,7 @@ pub mod listener;
 pub mod log;
 pub mod proxy_protocol;
 pub mod published;
+pub mod relay;
 pub mod stats;
 pub mod stream;
 pub mod upstream;

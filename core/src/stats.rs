@@ -61,6 +61,14 @@ pub struct WorkerStats {
     pub upstream_failures: Counter,
     /// Requests tried again on another peer.
     pub upstream_retries: Counter,
+    /// Bytes of clients that peers were given by relays: streams, and what else is carried unread.
+    pub relayed_up: Counter,
+    /// Bytes of peers that clients were given by relays.
+    pub relayed_down: Counter,
+    /// Stream sessions begun: TCP connections and UDP flows.
+    pub stream_sessions: Counter,
+    /// Stream sessions that no peer took.
+    pub stream_unserved: Counter,
     /// Connections ended by a panic, a fault of the gateway.
     pub panics: Counter,
     /// Access-log lines lost because the disk could not keep up.

@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use alb_gm::tls::{TlsInfo, TlsStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -33,6 +34,20 @@ impl Stream {
         match self {
             Stream::Plain(_) => None,
             Stream::Tls(stream) => Some(stream.info()),
+        }
+    }
+}
+
+impl Stream {
+    /// Has the connection reset when it is dropped, so that the other side cannot take what it got for the whole.
+    pub fn reset_on_drop(&self) {
+        let socket = match self {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => stream.get_ref(),
+        };
+        if let Socket::Tcp(stream) = socket {
+            // Fails only if the connection is gone already.
+            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
     }
 }

@@ -52,7 +52,7 @@ fn check_directory(file: &Spanned<PathBuf>, report: &mut Report) {
 /// A warning only: the check may be run by another user than the daemon.
 fn check_ports(config: &Config, report: &mut Report) {
     let first_free = first_unprivileged_port();
-    let addresses = config.http.iter().flat_map(|http| &http.listen);
+    let addresses = config.listeners().flat_map(|listener| listener.listen);
     for address in addresses.filter(|a| a.port() > 0 && a.port() < first_free) {
         let message = format!(
             "this user may not bind port {}: those below {first_free} need a privilege",

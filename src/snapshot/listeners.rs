@@ -1,21 +1,25 @@
-//! `[[http]]`: which address belongs to which listener, and how it shakes hands.
+//! The listeners: which address belongs to which, how it shakes hands, and what it speaks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use alb_conf::{Config, Http, PreferGm, Report, Spanned, Tls};
+use alb_conf::{Config, Listens, PreferGm, Report, Spanned, Tls};
 use alb_core::listener::ConnectionLimit;
+use alb_core::upstream::Upstream;
 use alb_gm::tls::{Acceptor, AcceptorPolicy, ClientAuth, ClientAuthMode, Identity};
+use alb_stream::Service;
 
 use super::identities::Identities;
 use super::{Snapshot, problems, tls};
 
 /// What a worker needs to take a connection.
-pub struct HttpListener {
+pub struct Listener {
     /// The name in the configuration.
     pub name: Arc<str>,
-    /// TLCP and TLS; `None`: plain HTTP.
+    /// What is spoken on it.
+    pub protocol: Protocol,
+    /// TLCP and TLS; `None`: neither.
     pub acceptor: Option<Acceptor>,
     /// Counts the connections of all workers.
     pub limit: Arc<ConnectionLimit>,
@@ -23,48 +27,100 @@ pub struct HttpListener {
     pub max_connections: Option<u64>,
 }
 
+/// What is spoken on a listener, with what that needs.
+pub enum Protocol {
+    /// HTTP; the tables of the snapshot know the listener by its name.
+    Http,
+    /// Nothing that is understood: the bytes go to an upstream.
+    Stream(Arc<Service>),
+}
+
 /// Builds every listener that can be built; what is wrong goes to the report.
 pub fn build(
     config: &Config,
     identities: &Identities,
+    upstreams: &HashMap<String, Arc<Upstream>>,
     previous: Option<&Snapshot>,
     report: &mut Report,
-) -> BTreeMap<SocketAddr, Arc<HttpListener>> {
-    let mut listeners = BTreeMap::new();
-    for http in &config.http {
-        let Some(listener) = build_one(http, identities, previous, report) else {
-            continue;
-        };
-        let listener = Arc::new(listener);
-        for address in &http.listen {
-            listeners.insert(**address, Arc::clone(&listener));
-        }
+) -> BTreeMap<SocketAddr, Arc<Listener>> {
+    let mut builder = Builder {
+        identities,
+        previous,
+        report,
+        listeners: BTreeMap::new(),
+    };
+    let http = config
+        .http
+        .iter()
+        .map(|http| (http.max_connections, Some(Protocol::Http)));
+    let streams = config.stream.iter().map(|stream| {
+        let service = Service::build(stream, upstreams);
+        (
+            stream.max_connections,
+            service.map(|s| Protocol::Stream(Arc::new(s))),
+        )
+    });
+    // In the order of `Config::listeners`.
+    for (written, (most, protocol)) in config.listeners().zip(http.chain(streams)) {
+        builder.add(&written, most, protocol);
     }
-    listeners
+    builder.listeners
 }
 
-fn build_one(
-    http: &Http,
-    identities: &Identities,
-    previous: Option<&Snapshot>,
-    report: &mut Report,
-) -> Option<HttpListener> {
-    let acceptor = match &http.tls {
-        None => None,
-        Some(tls) => Some(acceptor(tls, identities, report)?),
-    };
-    let name = http.name();
-    let limit = previous.and_then(|p| p.limit_of(&name)).unwrap_or_default();
-    Some(HttpListener {
-        name: name.into(),
-        acceptor,
-        limit,
-        max_connections: http.max_connections,
-    })
+struct Builder<'a> {
+    identities: &'a Identities,
+    previous: Option<&'a Snapshot>,
+    report: &'a mut Report,
+    listeners: BTreeMap<SocketAddr, Arc<Listener>>,
+}
+
+impl Builder<'_> {
+    /// Adds a listener, unless something is wrong with it, which has been said.
+    fn add(
+        &mut self,
+        written: &Listens<'_>,
+        max_connections: Option<u64>,
+        protocol: Option<Protocol>,
+    ) {
+        let Ok(acceptor) = self.acceptor(written) else {
+            return;
+        };
+        let Some(protocol) = protocol else {
+            return;
+        };
+        let name = written.name();
+        let limit = self.previous.and_then(|previous| previous.limit_of(&name));
+        let listener = Arc::new(Listener {
+            name: name.into(),
+            protocol,
+            acceptor,
+            limit: limit.unwrap_or_default(),
+            max_connections,
+        });
+        for address in written.listen {
+            self.listeners.insert(**address, Arc::clone(&listener));
+        }
+    }
+
+    /// `Err` if there is to be one and it cannot be made.
+    fn acceptor(&mut self, written: &Listens<'_>) -> Result<Option<Acceptor>, ()> {
+        let Some(tls) = written.tls else {
+            return Ok(None);
+        };
+        let alpn = match &tls.alpn {
+            Some(names) => tls::texts(names),
+            None if written.is_http() => vec!["h2".to_owned(), "http/1.1".to_owned()],
+            None => Vec::new(),
+        };
+        acceptor(tls, alpn, self.identities, self.report)
+            .map(Some)
+            .ok_or(())
+    }
 }
 
 fn acceptor(
     written: &Spanned<Tls>,
+    alpn: Vec<String>,
     identities: &Identities,
     report: &mut Report,
 ) -> Option<Acceptor> {
@@ -77,7 +133,7 @@ fn acceptor(
         suites: suites?,
         groups: groups?,
         client_auth: client_auth?,
-        alpn: tls::texts(&written.alpn),
+        alpn,
         session_lifetime: *written.session_lifetime,
         handshake_timeout: *written.handshake_timeout,
         prefer_gm: written.prefer_gm == PreferGm::On,

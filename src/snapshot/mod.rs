@@ -9,7 +9,7 @@ mod problems;
 mod tls;
 mod upstreams;
 
-pub use listeners::HttpListener;
+pub use listeners::{Listener, Protocol};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ pub struct Snapshot {
     /// The configuration it was built from.
     pub config: Config,
     /// Which listener an address belongs to.
-    pub listeners: BTreeMap<SocketAddr, Arc<HttpListener>>,
+    pub listeners: BTreeMap<SocketAddr, Arc<Listener>>,
     /// The upstreams by name.
     pub upstreams: HashMap<String, Arc<Upstream>>,
     /// Sites and routes.
@@ -72,8 +72,8 @@ impl Snapshot {
         facts::check(&config, &mut report);
         let _lists = access::build(&config, &mut report);
         let identities = identities::load(&config, &mut report);
-        let listeners = listeners::build(&config, &identities, previous, &mut report);
         let upstreams = upstreams::build(&config, &identities, previous, &mut report);
+        let listeners = listeners::build(&config, &identities, &upstreams, previous, &mut report);
         let mut found = Vec::new();
         let http = alb_http::route::build(&config, &upstreams, &mut found);
         report.extend(found);

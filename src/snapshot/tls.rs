@@ -42,7 +42,7 @@ pub fn groups(written: &[Spanned<String>], report: &mut Report) -> Option<Vec<St
 
 /// Looks at what needs nothing else of the configuration, for a file that has errors already.
 pub fn look(config: &Config, report: &mut Report) {
-    for written in config.http.iter().filter_map(|http| http.tls.as_ref()) {
+    for written in config.listeners().filter_map(|listener| listener.tls) {
         suites(&written.suites, report);
         groups(&written.groups, report);
         trust(&written.client_auth.ca, &written.client_auth.crl, report);

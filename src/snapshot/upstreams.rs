@@ -21,7 +21,7 @@ pub fn build(
     for (name, written) in &config.upstream {
         let tls = match &written.tls {
             None => None,
-            Some(tls) => connector(written, tls, identities, report).map(Arc::new),
+            Some(tls) => connector(config, name, tls, identities, report).map(Arc::new),
         };
         // One whose connector failed is built all the same, so that nobody calls its name unknown: with an error in
         // the report it is never used.
@@ -35,11 +35,13 @@ pub fn build(
 }
 
 fn connector(
-    upstream: &alb_conf::Upstream,
+    config: &Config,
+    name: &str,
     written: &Spanned<UpstreamTls>,
     identities: &Identities,
     report: &mut Report,
 ) -> Option<Connector> {
+    let upstream = config.upstream.get(name)?;
     let suites = tls::suites(&written.suites, report);
     let trust = match written.ca.is_empty() {
         true => Some(None),
@@ -57,7 +59,7 @@ fn connector(
         verify: *written.verify,
         suites: suites?,
         groups: Vec::new(),
-        alpn: vec![alpn(upstream.protocol).to_owned()],
+        alpn: alpn(config, name, upstream),
         server_name: server_name.map(|name| name.to_string()),
         handshake_timeout: *upstream.connect_timeout,
     };
@@ -70,9 +72,17 @@ fn connector(
     }
 }
 
-fn alpn(protocol: UpstreamProtocol) -> &'static str {
-    match protocol {
-        UpstreamProtocol::Http1 => "http/1.1",
-        UpstreamProtocol::H2 => "h2",
+/// What is offered as written; else what HTTP needs, where requests go to the upstream.
+fn alpn(config: &Config, name: &str, upstream: &alb_conf::Upstream) -> Vec<String> {
+    let tls = upstream.tls.as_ref();
+    if let Some(written) = tls.and_then(|tls| tls.alpn.as_ref()) {
+        return tls::texts(written);
+    }
+    let mut routes = config.site.iter().flat_map(|site| &site.route);
+    let for_http = routes.any(|route| route.proxy.as_ref().is_some_and(|proxy| **proxy == name));
+    match (for_http, upstream.protocol) {
+        (false, _) => Vec::new(),
+        (true, UpstreamProtocol::Http1) => vec!["http/1.1".to_owned()],
+        (true, UpstreamProtocol::H2) => vec!["h2".to_owned()],
     }
 }

@@ -13,6 +13,13 @@ pub fn between(old: &Config, new: &Config) -> Vec<String> {
         named.collect()
     };
     compare("listener", listeners(old), listeners(new), &mut changes);
+    let streams = |config: &Config| -> Vec<_> {
+        let named = config.stream.iter();
+        named
+            .map(|stream| (stream.name(), stream.clone()))
+            .collect()
+    };
+    compare("listener", streams(old), streams(new), &mut changes);
     let sites = |config: &Config| -> Vec<_> {
         let named = config.site.iter().enumerate();
         named

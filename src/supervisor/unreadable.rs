@@ -39,7 +39,7 @@ fn paths(config: &Config) -> Vec<&Path> {
             paths.extend(&key.password_file);
         }
     }
-    for tls in config.http.iter().filter_map(|http| http.tls.as_ref()) {
+    for tls in config.listeners().filter_map(|listener| listener.tls) {
         paths.extend(tls.client_auth.ca.iter().chain(&tls.client_auth.crl));
     }
     for tls in config.upstream.values().filter_map(|u| u.tls.as_ref()) {

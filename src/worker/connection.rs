@@ -2,17 +2,28 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use alb_core::published::Pinned;
 use alb_core::stats::OpenConnection;
 use alb_core::{ConnInfo, Socket, Stream};
 use alb_gm::tls::{HandshakeError, Reason};
+use alb_stream::Service;
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
 use super::Worker;
 use super::listening::Known;
-use crate::snapshot::HttpListener;
+use crate::snapshot::{Listener, Protocol};
+
+/// A connection that has been accepted.
+struct Arrival {
+    socket: TcpStream,
+    info: ConnInfo,
+    /// Let go after the handshake: a long connection must not keep the listener of an old snapshot alive.
+    listener: Pinned<Listener>,
+    name: Rc<str>,
+}
 
 impl Worker {
     /// Takes a connection. False if the listener has too many; the connection is closed then.
@@ -46,18 +57,60 @@ impl Worker {
             local,
             tls: None,
         };
-        let serve = serve(
-            Rc::clone(self),
-            stream,
+        let arrival = Arrival {
+            socket: stream,
             info,
-            listener.clone(),
-            Rc::clone(&known.name),
-        );
-        spawn_local(async move {
-            let _counted = counted;
-            serve.await;
-        });
+            listener: known.listener.clone(),
+            name: Rc::clone(&known.name),
+        };
+        let worker = Rc::clone(self);
+        // A task of its own kind for each protocol: it takes as much memory as that protocol needs.
+        match &known.listener.protocol {
+            Protocol::Http => spawn(counted, worker.http(arrival)),
+            Protocol::Stream(service) => {
+                spawn(counted, worker.stream(arrival, Arc::clone(service)));
+            }
+        }
         true
+    }
+
+    async fn http(self: Rc<Self>, arrival: Arrival) {
+        let name = Rc::clone(&arrival.name);
+        if let Some((stream, info)) = self.enter(arrival).await {
+            alb_http::connection::serve(stream, info, name, Rc::clone(&self.http)).await;
+        }
+    }
+
+    async fn stream(self: Rc<Self>, arrival: Arrival, service: Arc<Service>) {
+        if let Some((stream, info)) = self.enter(arrival).await {
+            alb_stream::tcp::serve(stream, info, service, Rc::clone(&self.stream)).await;
+        }
+    }
+
+    /// Shakes hands if the listener says so.
+    async fn enter(&self, arrival: Arrival) -> Option<(Stream, ConnInfo)> {
+        let Arrival {
+            socket,
+            mut info,
+            listener,
+            name,
+        } = arrival;
+        let socket = Socket::Tcp(socket);
+        let Some(acceptor) = &listener.acceptor else {
+            return Some((Stream::Plain(socket), info));
+        };
+        match acceptor.accept(socket).await {
+            Ok(stream) => {
+                let tls = stream.info();
+                self.stats.handshake(tls.protocol, tls.resumed);
+                info.tls = Some(Rc::new(tls.clone()));
+                Some((Stream::Tls(Box::new(stream)), info))
+            }
+            Err(error) => {
+                self.handshake_failed(&name, &info, &error);
+                None
+            }
+        }
     }
 
     /// One line per failure: who, what it offered, why, and the remedy.
@@ -81,27 +134,10 @@ impl Worker {
     }
 }
 
-/// Shakes hands if the listener says so, and hands the stream to its protocol.
-async fn serve(
-    worker: Rc<Worker>,
-    stream: TcpStream,
-    mut info: ConnInfo,
-    listener: Pinned<HttpListener>,
-    name: Rc<str>,
-) {
-    let socket = Socket::Tcp(stream);
-    let stream = match &listener.acceptor {
-        None => Stream::Plain(socket),
-        Some(acceptor) => match acceptor.accept(socket).await {
-            Ok(stream) => Stream::Tls(Box::new(stream)),
-            Err(error) => return worker.handshake_failed(&name, &info, &error),
-        },
-    };
-    // A long connection must not keep the listener of an old snapshot alive.
-    drop(listener);
-    if let Some(tls) = stream.tls_info() {
-        worker.stats.handshake(tls.protocol, tls.resumed);
-        info.tls = Some(Rc::new(tls.clone()));
-    }
-    alb_http::connection::serve(stream, info, name, Rc::clone(&worker.http)).await;
+/// Runs a connection; it is counted for as long as it lives.
+fn spawn(counted: impl Sized + 'static, serve: impl Future<Output = ()> + 'static) {
+    spawn_local(async move {
+        let _counted = counted;
+        serve.await;
+    });
 }

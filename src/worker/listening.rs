@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::Worker;
-use crate::snapshot::HttpListener;
+use crate::snapshot::Listener as Configured;
 
 /// Refusals over the connection limit are logged this often; each is counted.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ pub struct Listening {
 /// The listener an address belongs to, as this worker last saw it.
 pub struct Known {
     /// The listener.
-    pub listener: Pinned<HttpListener>,
+    pub listener: Pinned<Configured>,
     /// Its name, for the protocols.
     pub name: Rc<str>,
     generation: u64,

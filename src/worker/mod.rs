@@ -69,6 +69,7 @@ pub struct Parts {
 struct Worker {
     snapshot: View<Snapshot>,
     http: Rc<alb_http::Worker>,
+    stream: Rc<alb_stream::Worker>,
     stats: Arc<WorkerStats>,
     drain: Drain,
     access: Rc<AccessBuffer>,
@@ -147,9 +148,11 @@ impl Worker {
             Rc::clone(&access),
             drain.clone(),
         );
+        let stream = alb_stream::Worker::new(Arc::clone(&stats), Rc::clone(&access));
         Rc::new(Worker {
             snapshot: published.view(),
             http,
+            stream,
             stats,
             drain,
             access,

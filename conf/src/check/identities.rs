@@ -51,9 +51,7 @@ fn empty(name: &Spanned<String>) -> Diagnostic {
 }
 
 fn is_used(config: &Config, name: &str) -> bool {
-    let listeners = config.http.iter().filter_map(|http| http.tls.as_ref());
-    let mails = config.mail.iter().filter_map(|mail| mail.tls.as_ref());
-    let listeners = listeners.chain(mails);
+    let listeners = config.listeners().filter_map(|listener| listener.tls);
     let upstreams = config
         .upstream
         .values()

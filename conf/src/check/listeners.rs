@@ -4,25 +4,29 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::{Findings, Seen, access, tls};
-use crate::{Config, Diagnostic, Http, Severity, Span, Spanned};
+use crate::{Config, Diagnostic, Http, Listens, Severity, Spanned};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     let mut names = Seen::default();
     let mut taken = Taken::default();
-    for http in &config.http {
-        check_name(&http.name, &http.listen, &mut names, findings);
-        if http.listen.is_empty() {
-            findings.missing(&http.span(), || no_address(http.span()));
+    for listener in config.listeners() {
+        check_name(&listener, &mut names, findings);
+        if listener.listen.is_empty() {
+            findings.missing(&listener.span(), || no_address(&listener));
         }
-        for address in &http.listen {
+        for address in listener.listen {
             check_address(address, &mut taken, findings);
         }
+        if let Some(settings) = listener.tls {
+            tls::check(config, settings, listener.is_http(), findings);
+            if !listener.is_mail() {
+                super::mail::no_mode(settings, findings);
+            }
+        }
+    }
+    for http in &config.http {
         if *http.max_request_line > *http.max_header_size {
             findings.push(line_above_head(http));
-        }
-        if let Some(settings) = &http.tls {
-            tls::check(config, settings, findings);
-            super::mail::no_mode(settings, findings);
         }
         findings.refer_access(http.access.as_ref(), config);
         access::check_proxies(&http.proxy_protocol, &http.trusted_proxies, findings);
@@ -30,16 +34,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
             findings.missing(&http.span(), || no_site(http));
         }
     }
-    for mail in &config.mail {
-        check_name(&mail.name, &mail.listen, &mut names, findings);
-        if mail.listen.is_empty() {
-            findings.missing(&mail.span(), || no_address(mail.span()));
-        }
-        for address in &mail.listen {
-            check_address(address, &mut taken, findings);
-        }
-    }
-    if config.http.is_empty() && config.mail.is_empty() && findings.damaged.is_empty() {
+    if config.listeners().next().is_none() && findings.damaged.is_empty() {
         findings.push(no_listener());
     }
 }
@@ -49,7 +44,9 @@ fn no_listener() -> Diagnostic {
         severity: Severity::Warning,
         ..Diagnostic::of_file("no listener")
     };
-    nothing.help("add an `[[http]]` section with `listen = [\"0.0.0.0:80\"]`")
+    nothing.help(
+        "add an `[[http]]`, `[[stream]]` or `[[mail]]` section with `listen = [\"0.0.0.0:80\"]`",
+    )
 }
 
 fn no_site(http: &Spanned<Http>) -> Diagnostic {
@@ -58,8 +55,8 @@ fn no_site(http: &Spanned<Http>) -> Diagnostic {
     Diagnostic::warning(http.span(), message).help(help)
 }
 
-fn no_address(listener: Span) -> Diagnostic {
-    Diagnostic::error(listener, "a listener without an address")
+fn no_address(listener: &Listens<'_>) -> Diagnostic {
+    Diagnostic::error(listener.span(), "a listener without an address")
         .label("no `listen`")
         .help("add `listen = [\"0.0.0.0:443\"]`")
 }
@@ -72,25 +69,23 @@ fn line_above_head(http: &Spanned<Http>) -> Diagnostic {
     Diagnostic::error(http.span(), message).help("the head of a request includes its first line")
 }
 
-fn check_name(
-    written: &Option<Spanned<String>>,
-    listen: &[Spanned<SocketAddr>],
-    names: &mut Seen<String>,
-    findings: &mut Findings<'_>,
-) {
-    let (name, span) = match (written, listen.first()) {
-        (Some(name), _) => (name.to_string(), name.span()),
-        (None, Some(address)) => (address.to_string(), address.span()),
+fn check_name(listener: &Listens<'_>, names: &mut Seen<String>, findings: &mut Findings<'_>) {
+    let span = match (listener.name, listener.listen.first()) {
+        (Some(name), _) => name.span(),
+        (None, Some(address)) => address.span(),
         (None, None) => return,
     };
     if let Some(first) = names
-        .first(name.clone(), span.clone())
-        .filter(|_| written.is_some())
+        .first(listener.name(), span.clone())
+        .filter(|_| listener.name.is_some())
     {
-        let taken = Diagnostic::error(span.clone(), format!("two listeners are named `{name}`"));
+        let taken = Diagnostic::error(
+            span.clone(),
+            format!("two listeners are named `{}`", listener.name()),
+        );
         findings.push(taken.related(first, "the first one"));
     }
-    if name.is_empty() {
+    if listener.name().is_empty() {
         findings.push(Diagnostic::error(span, "an empty name"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Findings, tls};
+use super::Findings;
 use crate::{
     Config, Diagnostic, Mail, MailLogin, MailProtocol, PeerAddress, Spanned, TlsMode, Upstream,
     UpstreamMail,
@@ -16,7 +16,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
             findings.missing(&mail.span(), || what.label("no `protocol`").help(help));
         }
         check_upstream(config, mail, findings);
-        check_tls(config, mail, findings);
+        check_tls(mail, findings);
         check_mx(config, mail, findings);
     }
     for (name, upstream) in &config.upstream {
@@ -51,11 +51,10 @@ fn check_upstream(config: &Config, mail: &Spanned<Mail>, findings: &mut Findings
     }
 }
 
-fn check_tls(config: &Config, mail: &Spanned<Mail>, findings: &mut Findings<'_>) {
+fn check_tls(mail: &Spanned<Mail>, findings: &mut Findings<'_>) {
     if let Some(settings) = &mail.tls {
-        tls::check(config, settings, findings);
-        if settings.alpn != crate::Tls::default().alpn {
-            let place = settings.alpn.first().map_or(settings.span(), Spanned::span);
+        if let Some(names) = &settings.alpn {
+            let place = names.first().map_or(settings.span(), Spanned::span);
             let useless = Diagnostic::error(place, "a mail listener's `alpn` is its protocol");
             findings.push(useless.help("leave `alpn` out"));
         }

@@ -12,6 +12,7 @@ mod listeners;
 mod mail;
 mod routes;
 mod sites;
+mod streams;
 mod tls;
 mod upstreams;
 
@@ -34,6 +35,7 @@ pub(crate) fn check(config: &Config, damaged: &BTreeSet<(usize, usize)>) -> Vec<
     mail::check(config, &mut findings);
     mail::check_clear(config, &mut findings);
     sites::check(config, &mut findings);
+    streams::check(config, &mut findings);
     upstreams::check(config, &mut findings);
     findings.list
 }

@@ -3,7 +3,7 @@
 use super::Findings;
 use crate::{ClientAuthMode, Config, Diagnostic, Identity, Protocol, Spanned, Tls};
 
-pub(super) fn check(config: &Config, tls: &Spanned<Tls>, findings: &mut Findings<'_>) {
+pub(super) fn check(config: &Config, tls: &Spanned<Tls>, http: bool, findings: &mut Findings<'_>) {
     if tls.identities.is_empty() {
         findings.missing(&tls.span(), || no_identities(tls));
     }
@@ -16,7 +16,10 @@ pub(super) fn check(config: &Config, tls: &Spanned<Tls>, findings: &mut Findings
     findings.repeated(&tls.groups);
     check_protocols(config, tls, findings);
     check_client_auth(tls, findings);
-    check_alpn(tls, findings);
+    findings.repeated(tls.alpn.as_deref().unwrap_or_default());
+    if http {
+        check_alpn(tls, findings);
+    }
 }
 
 fn no_identities(tls: &Spanned<Tls>) -> Diagnostic {
@@ -90,12 +93,8 @@ fn check_client_auth(tls: &Spanned<Tls>, findings: &mut Findings<'_>) {
 const ALPN: [&str; 2] = ["h2", "http/1.1"];
 
 fn check_alpn(tls: &Tls, findings: &mut Findings<'_>) {
-    findings.repeated(&tls.alpn);
-    for name in tls
-        .alpn
-        .iter()
-        .filter(|name| !ALPN.contains(&name.as_str()))
-    {
+    let names = tls.alpn.iter().flatten();
+    for name in names.filter(|name| !ALPN.contains(&name.as_str())) {
         let unknown = Diagnostic::error(
             name.span(),
             format!("unknown application protocol `{name}`"),

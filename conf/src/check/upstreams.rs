@@ -21,9 +21,11 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
 fn is_used(config: &Config, name: &str) -> bool {
     let routes = config.site.iter().flat_map(|site| &site.route);
     let mut mails = config.mail.iter();
+    let streams = config.stream.iter().flat_map(|stream| stream.upstreams());
     routes
         .filter_map(|route| route.proxy.as_ref())
-        .any(|proxy| **proxy == name)
+        .chain(streams)
+        .any(|used| **used == name)
         || mails.any(|mail| mail.names_upstream(name))
 }
 
@@ -70,6 +72,7 @@ fn check_tls(
 ) {
     findings.repeated(&tls.protocols);
     findings.repeated(&tls.suites);
+    findings.repeated(tls.alpn.as_deref().unwrap_or_default());
     let tlcp = tls
         .protocols
         .iter()

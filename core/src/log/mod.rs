@@ -4,7 +4,9 @@
 //! and one thread, so that a slow disk never holds up a request.
 
 pub mod access;
+pub mod escape;
 mod file;
+pub mod time;
 
 pub use access::{AccessBuffer, AccessSink, AccessWriter};
 pub use file::{LogFile, Rotation};

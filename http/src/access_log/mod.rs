@@ -5,7 +5,6 @@
 
 mod combined;
 mod json;
-mod time;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
