@@ -51,6 +51,10 @@ pub struct WorkerStats {
     pub connections_open: Counter,
     /// Connections closed at once because a listener's `max_connections` was reached.
     pub connections_refused: Counter,
+    /// Connections closed, and requests answered with 403, because an access list denies the client's address.
+    pub access_denied: Counter,
+    /// Connections closed because their PROXY header was missing, malformed or from somebody who is not trusted.
+    pub proxy_headers_refused: Counter,
     /// Requests received.
     pub requests: Counter,
     /// Responses sent, by the first digit of the status (index 1 to 5; 0 when none could be sent).

@@ -12,8 +12,8 @@ use http::HeaderValue;
 pub struct Facts {
     /// `https` under TLS or TLCP, else `http`.
     pub scheme: &'static str,
-    /// The client's address without its port.
-    pub address: HeaderValue,
+    ip: IpAddr,
+    address: HeaderValue,
     /// The port the client connected to.
     pub port: HeaderValue,
     tls: [OnceCell<Option<HeaderValue>>; 12],
@@ -24,9 +24,18 @@ impl Facts {
     pub fn new(info: &ConnInfo) -> Self {
         Self {
             scheme: if info.tls.is_some() { "https" } else { "http" },
+            ip: info.peer.ip().to_canonical(),
             address: value(info.peer.ip().to_canonical().to_string()),
             port: HeaderValue::from(info.local.port()),
             tls: Default::default(),
+        }
+    }
+
+    /// A client's address as a value: the connection's own is there already.
+    pub fn address_of(&self, ip: IpAddr) -> HeaderValue {
+        match ip == self.ip {
+            true => self.address.clone(),
+            false => value(ip.to_string()),
         }
     }
 

@@ -9,10 +9,12 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use crate::access_log::Record;
 use crate::body::Body;
 use crate::connection::Client;
+use crate::context::Context;
+use crate::remote::Remote;
 use crate::response::Form;
 use crate::route::{Action, Listener, Route, Settings, normalise_host, normalise_path};
 use crate::worker::Current;
-use crate::{headers, proxy, response, static_files};
+use crate::{access, headers, proxy, response, static_files};
 
 /// Answers a request. Never fails: what goes wrong becomes the answer.
 pub async fn handle(client: &Rc<Client>, request: Request<Body>) -> Response<Body> {
@@ -52,15 +54,32 @@ async fn answer(
     let listener = client
         .listener(&pinned)
         .ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+    let remote = Remote::of(
+        client.info.peer.ip(),
+        request.headers(),
+        listener.trusted.as_ref(),
+    );
+    if let Some(record) = record {
+        record.remote = remote.ip;
+    }
+    // Whoever came without a proxy has passed the listener's list when connecting.
+    if remote.by_proxy {
+        access::check(listener.access.as_deref(), remote, client, &request)?;
+    }
     if *request.method() == Method::CONNECT {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
     let route = find(&pinned, listener, &request)?;
+    access::check(route.access.as_deref(), remote, client, &request)?;
+    let context = Context {
+        client,
+        pinned: &pinned,
+        route,
+        remote,
+    };
     limit_body(&mut request, route, &client.settings)?;
     let mut response = match &route.action {
-        Action::Proxy(upstream) => {
-            proxy::forward(client, &pinned, route, *upstream, request, record).await?
-        }
+        Action::Proxy(upstream) => proxy::forward(context, *upstream, request, record).await?,
         Action::Files(files) => {
             static_files::serve(&pinned.caches[files.number], files, &request).await?
         }

@@ -8,9 +8,10 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 
 use crate::body::Body;
-use crate::connection::Client;
+use crate::context::Context;
 use crate::facts::forwarded_node;
 use crate::h1::fields::members;
+use crate::remote::Remote;
 use crate::route::Route;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -60,12 +61,8 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// Makes the client's fields the peer's: what stands in them afterwards is true, or came from the client as its own.
-pub fn prepare_request(
-    headers: &mut HeaderMap,
-    client: &Client,
-    route: &Route,
-    host: &HeaderValue,
-) {
+pub(crate) fn prepare_request(headers: &mut HeaderMap, context: Context<'_>, host: &HeaderValue) {
+    let Context { client, route, .. } = context;
     let wants_trailers = headers
         .get(TE)
         .is_some_and(|v| members(v.as_bytes()).any(|m| m.eq_ignore_ascii_case(b"trailers")));
@@ -77,9 +74,10 @@ pub fn prepare_request(
     }
     // The gateway itself has asked for the body, or will.
     headers.remove(EXPECT);
+    let told = Told::by(context.remote, headers);
     remove_reserved(headers, &route.reserved);
     for kind in &route.forwarded {
-        tell_forwarded(headers, *kind, client, host);
+        tell_forwarded(headers, *kind, context, &told, host);
     }
     for (name, fact) in &route.tls_headers {
         if let Some(value) = client.facts.tls(&client.info, *fact) {
@@ -149,25 +147,72 @@ fn same_but_for_underscores(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().map(dashed).eq(b.bytes().map(dashed))
 }
 
-fn tell_forwarded(headers: &mut HeaderMap, kind: Forwarded, client: &Client, host: &HeaderValue) {
-    let facts = &client.facts;
+/// What a trusted proxy says that it was asked for.
+#[derive(Default)]
+struct Told {
+    scheme: Option<HeaderValue>,
+    host: Option<HeaderValue>,
+    port: Option<HeaderValue>,
+}
+
+impl Told {
+    /// Nobody is believed but a trusted proxy.
+    fn by(remote: Remote, headers: &HeaderMap) -> Self {
+        if !remote.by_proxy {
+            return Self::default();
+        }
+        let field = |name| headers.get(name).cloned();
+        Self {
+            scheme: field(X_FORWARDED_PROTO),
+            host: field(X_FORWARDED_HOST),
+            port: field(X_FORWARDED_PORT),
+        }
+    }
+}
+
+fn tell_forwarded(
+    headers: &mut HeaderMap,
+    kind: Forwarded,
+    context: Context<'_>,
+    told: &Told,
+    host: &HeaderValue,
+) {
+    let facts = &context.client.facts;
+    let ip = context.remote.ip;
+    let scheme = || {
+        let direct = || HeaderValue::from_static(facts.scheme);
+        told.scheme.clone().unwrap_or_else(direct)
+    };
+    let host = told.host.as_ref().unwrap_or(host);
     match kind {
         Forwarded::XForwarded => {
-            headers.insert(X_FORWARDED_FOR, facts.address.clone());
-            headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(facts.scheme));
-            headers.insert(X_FORWARDED_PORT, facts.port.clone());
+            headers.insert(X_FORWARDED_FOR, facts.address_of(ip));
+            headers.insert(X_FORWARDED_PROTO, scheme());
+            headers.insert(
+                X_FORWARDED_PORT,
+                told.port.as_ref().unwrap_or(&facts.port).clone(),
+            );
             headers.insert(X_FORWARDED_HOST, host.clone());
         }
         Forwarded::XRealIp => {
-            headers.insert(X_REAL_IP, facts.address.clone());
+            headers.insert(X_REAL_IP, facts.address_of(ip));
         }
         Forwarded::Forwarded => {
-            let node = forwarded_node(client.info.peer.ip());
-            let host = host.to_str().unwrap_or_default();
-            let text = format!("for={node};host=\"{host}\";proto={}", facts.scheme);
+            let (node, scheme) = (forwarded_node(ip), scheme());
+            let (host, scheme) = (quotable(host), quotable(&scheme));
+            let text = format!("for={node};host=\"{host}\";proto={scheme}");
             if let Ok(value) = HeaderValue::try_from(text) {
                 headers.insert(FORWARDED, value);
             }
         }
     }
+}
+
+/// A value that can stand in another one; nothing if it could end it.
+fn quotable(value: &HeaderValue) -> &str {
+    let text = value.to_str().unwrap_or_default();
+    if text.contains(['"', '\\', ';', ',']) {
+        return "";
+    }
+    text
 }

@@ -4,10 +4,12 @@
 //! HTTP/2 is given, routes, the proxy with its pools, static files, the answers of the gateway itself and the access
 //! log's lines. It must not accept, shake hands, choose peers or open log files: `core` does.
 
+mod access;
 mod access_log;
 mod body;
 mod clock;
 pub mod connection;
+mod context;
 mod deadline;
 mod exchange;
 mod facts;
@@ -18,6 +20,7 @@ mod headers;
 mod pool;
 mod prefixed;
 mod proxy;
+mod remote;
 mod response;
 pub mod route;
 mod static_files;

@@ -1,7 +1,6 @@
 //! A request to an upstream: choose a peer, connect or reuse, exchange, and try another peer where that is safe.
 
 use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::Instant;
 
 use alb_conf::{Retry, RetryOn};
@@ -13,10 +12,8 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::access_log::{Record, Try};
 use crate::body::Body;
-use crate::connection::Client;
+use crate::context::Context;
 use crate::exchange::{self, Failed};
-use crate::route::Route;
-use crate::worker::Current;
 use crate::{handler, headers, unanswered};
 
 /// A request on its way to an upstream.
@@ -31,14 +28,13 @@ pub(crate) struct Outbound {
 
 /// Forwards a request to the upstream with this number; every failure is a status.
 pub(crate) async fn forward(
-    client: &Rc<Client>,
-    pinned: &Current,
-    route: &Route,
+    context: Context<'_>,
     upstream: usize,
     request: Request<Body>,
     record: &mut Option<Box<Record>>,
 ) -> Result<Response<Body>, StatusCode> {
-    let mut outbound = prepare(client, route, request)?;
+    let Context { client, pinned, .. } = context;
+    let mut outbound = prepare(context, request)?;
     let settings = pinned.tables.upstreams[upstream].settings();
     let cursor = &pinned.cursors[upstream];
     let begun = Instant::now();
@@ -157,18 +153,23 @@ impl Outbound {
     }
 }
 
-fn prepare(client: &Client, route: &Route, request: Request<Body>) -> Result<Outbound, StatusCode> {
+fn prepare(context: Context<'_>, request: Request<Body>) -> Result<Outbound, StatusCode> {
     let upgrade = headers::upgrade_wanted(&request);
     let host = match (request.headers().get(HOST), handler::host(&request)?) {
         (Some(host), _) => Ok(host.clone()),
         // HTTP/1.0 may leave it out, a peer may not be without it.
-        (None, "") => HeaderValue::try_from(client.info.local.to_string()),
+        (None, "") => HeaderValue::try_from(context.client.info.local.to_string()),
         (None, authority) => HeaderValue::from_str(authority),
     };
     let host = host.map_err(|_| StatusCode::BAD_REQUEST)?;
     let (mut parts, body) = request.into_parts();
-    headers::prepare_request(&mut parts.headers, client, route, &host);
-    if !route.request_set.iter().any(|(name, _)| *name == HOST) {
+    headers::prepare_request(&mut parts.headers, context, &host);
+    if !context
+        .route
+        .request_set
+        .iter()
+        .any(|(name, _)| *name == HOST)
+    {
         parts.headers.insert(HOST, host);
     }
     Ok(Outbound {

@@ -3,9 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use alb_core::drain::Drain;
-use alb_core::log::AccessBuffer;
+use alb_core::log::{AccessBuffer, Seldom};
 use alb_core::published::{Pinned, View};
 use alb_core::stats::WorkerStats;
 use alb_core::upstream::Cursor;
@@ -25,6 +26,8 @@ pub struct Worker {
     pub log: Rc<AccessBuffer>,
     pub(crate) pool: Rc<Pool>,
     pub(crate) clock: Clock,
+    /// Holds back the log lines of requests that are denied.
+    pub(crate) denials: Seldom,
     view: View<Tables>,
     generation: Cell<u64>,
     pinned: RefCell<Rc<Current>>,
@@ -55,6 +58,7 @@ impl Worker {
             log,
             pool: Pool::new(),
             clock: Clock::default(),
+            denials: Seldom::every(Duration::from_secs(1)),
             view,
             generation,
             pinned,

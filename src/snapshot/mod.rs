@@ -70,12 +70,16 @@ impl Snapshot {
         let mut report = Report::new(loaded.source);
         report.extend(loaded.warnings);
         facts::check(&config, &mut report);
-        let _lists = access::build(&config, &mut report);
+        let lists = access::build(&config, &mut report);
         let identities = identities::load(&config, &mut report);
         let upstreams = upstreams::build(&config, &identities, previous, &mut report);
         let listeners = listeners::build(&config, &identities, &upstreams, previous, &mut report);
         let mut found = Vec::new();
-        let http = alb_http::route::build(&config, &upstreams, &mut found);
+        let named = alb_http::route::Named {
+            upstreams: &upstreams,
+            access: &lists,
+        };
+        let http = alb_http::route::build(&config, &named, &mut found);
         report.extend(found);
         if report.has_errors() {
             return Err(report);

@@ -8,26 +8,37 @@ mod edges;
 mod file;
 mod set;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use alb_conf::{AccessVerdict, Diagnostic};
+use alb_conf::{AccessVerdict, Diagnostic, Spanned};
 
 use compile::Rule;
 pub use set::AddressSet;
 
+/// The access lists of a configuration, by name.
+pub type Lists = BTreeMap<String, Arc<AccessList>>;
+
+/// The list that a listener, a site or a route names, if it names one. One that could not be built has been reported.
+pub fn find(lists: &Lists, name: Option<&Spanned<String>>) -> Option<Arc<AccessList>> {
+    name.and_then(|name| lists.get(name.as_str())).cloned()
+}
+
 /// An access list, immutable. 100,000 prefixes cost a megabyte or three, and a question some tens of nanoseconds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AccessList {
+    name: Arc<str>,
     denied: AddressSet,
 }
 
 impl AccessList {
-    /// Reads the files of a list and compiles it.
+    /// Reads the files of the list with this name and compiles it.
     ///
     /// # Errors
     ///
     /// Each file that cannot be read, and each line of one that is neither an address nor a prefix.
-    pub fn build(written: &alb_conf::Access) -> Result<Self, Vec<Diagnostic>> {
+    pub fn build(name: &str, written: &alb_conf::Access) -> Result<Self, Vec<Diagnostic>> {
         let mut problems = Vec::new();
         let mut rules = Vec::new();
         for path in &written.files {
@@ -48,6 +59,7 @@ impl AccessList {
             }
         }
         Ok(Self {
+            name: name.into(),
             denied: AddressSet::denied_by(&rules),
         })
     }
@@ -56,6 +68,11 @@ impl AccessList {
     #[inline]
     pub fn permits(&self, ip: IpAddr) -> bool {
         !self.denied.contains(ip)
+    }
+
+    /// The name in the configuration.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Bytes of memory it takes.
@@ -75,10 +92,13 @@ mod tests {
 
     fn list(rules: &[&str], files: &[&std::path::Path]) -> Result<AccessList, Vec<Diagnostic>> {
         let rule = |text: &&str| text.parse::<AccessRule>().expect("a rule").into();
-        AccessList::build(&Access {
-            rules: rules.iter().map(rule).collect(),
-            files: files.iter().map(|path| path.to_path_buf().into()).collect(),
-        })
+        AccessList::build(
+            "list",
+            &Access {
+                rules: rules.iter().map(rule).collect(),
+                files: files.iter().map(|path| path.to_path_buf().into()).collect(),
+            },
+        )
     }
 
     fn permits(list: &AccessList, ip: &str) -> bool {
@@ -226,7 +246,7 @@ mod tests {
                 rules: rules.iter().map(|rule| (*rule).into()).collect(),
                 files: Vec::new(),
             };
-            let list = AccessList::build(&written).expect("a list");
+            let list = AccessList::build("list", &written).expect("a list");
             let ends = rules.iter().filter_map(|rule| rule.who).flat_map(|who| {
                 let (first, last) = who.range();
                 [Some(first), before(first), Some(last), after(last)]

@@ -6,7 +6,9 @@
 pub mod access;
 pub mod escape;
 mod file;
+mod seldom;
 pub mod time;
 
 pub use access::{AccessBuffer, AccessSink, AccessWriter};
 pub use file::{LogFile, Rotation};
+pub use seldom::Seldom;

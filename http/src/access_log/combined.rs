@@ -15,7 +15,7 @@ pub fn write(record: &Record, out: &mut Vec<u8>) {
     let _ = write!(
         out,
         "{} - - [{}] \"",
-        record.info.peer.ip().to_canonical(),
+        record.remote,
         time::common(record.at)
     );
     if let Some((method, uri, version)) = &record.line {

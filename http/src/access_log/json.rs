@@ -12,7 +12,7 @@ use super::{Record, Try};
 pub fn write(record: &Record, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"time\":");
     string(out, time::rfc3339(record.at).as_bytes());
-    member(out, "client", record.info.peer.to_string().as_bytes());
+    client(record, out);
     if let Some((method, uri, version)) = &record.line {
         member(out, "method", method.as_str().as_bytes());
         member(
@@ -44,6 +44,20 @@ pub fn write(record: &Record, out: &mut Vec<u8>) {
     }
     upstream(out, &record.tries);
     out.push(b'}');
+}
+
+/// Who asked; and the proxies in between, where a trusted one has told who asked.
+fn client(record: &Record, out: &mut Vec<u8>) {
+    let info = &record.info;
+    if record.remote == info.peer.ip().to_canonical() {
+        member(out, "client", info.peer.to_string().as_bytes());
+    } else {
+        member(out, "client", record.remote.to_string().as_bytes());
+        member(out, "forwarded_by", info.peer.to_string().as_bytes());
+    }
+    if let Some(via) = info.via {
+        member(out, "via", via.to_string().as_bytes());
+    }
 }
 
 fn upstream(out: &mut Vec<u8>, tries: &[Try]) {

@@ -6,6 +6,7 @@
 mod combined;
 mod json;
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -25,6 +26,8 @@ const CLIENT_LEFT: u16 = 499;
 pub struct Record {
     log: Rc<AccessBuffer>,
     info: ConnInfo,
+    /// Who the request is from.
+    pub remote: IpAddr,
     line: Option<(Method, Uri, Version)>,
     host: Option<HeaderValue>,
     referer: Option<HeaderValue>,
@@ -75,6 +78,7 @@ impl Record {
         Some(Box::new(Self {
             log: Rc::clone(&client.worker.log),
             info: client.info.clone(),
+            remote: client.info.peer.ip().to_canonical(),
             line: None,
             host: None,
             referer: None,

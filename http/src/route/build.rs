@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use alb_conf::{Config, Diagnostic, HeaderEdit, Size, Spanned};
+use alb_core::access::{AddressSet, Lists, find};
 use alb_core::upstream::Upstream;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -18,12 +19,17 @@ use crate::h1::head::Limits;
 /// Memory a compiled regular expression may take.
 const REGEX_SIZE: usize = 1 << 20;
 
-/// Builds the tables. `upstreams` are those of the configuration, by name; every problem found goes to `found`.
-pub fn build(
-    config: &Config,
-    upstreams: &HashMap<String, Arc<Upstream>>,
-    found: &mut Vec<Diagnostic>,
-) -> Tables {
+/// What sites and routes name, of the same configuration.
+pub struct Named<'a> {
+    /// The upstreams, by name.
+    pub upstreams: &'a HashMap<String, Arc<Upstream>>,
+    /// The access lists, by name.
+    pub access: &'a Lists,
+}
+
+/// Builds the tables; every problem found goes to `found`.
+pub fn build(config: &Config, named: &Named<'_>, found: &mut Vec<Diagnostic>) -> Tables {
+    let upstreams = named.upstreams;
     let mut names: Vec<&String> = upstreams.keys().collect();
     names.sort();
     let mut builder = Builder {
@@ -32,6 +38,7 @@ pub fn build(
             .enumerate()
             .map(|(number, name)| (name.as_str(), number))
             .collect(),
+        access: named.access,
         reserved: reserved_everywhere(config),
         file_routes: 0,
         found,
@@ -41,7 +48,7 @@ pub fn build(
     let listeners = config
         .http
         .iter()
-        .map(|http| (http.name(), listener(http, &config.site)))
+        .map(|http| (http.name(), listener(http, &config.site, named.access)))
         .collect();
     let upstreams = names
         .iter()
@@ -57,6 +64,7 @@ pub fn build(
 
 struct Builder<'a> {
     upstreams: HashMap<&'a str, usize>,
+    access: &'a Lists,
     reserved: Vec<HeaderName>,
     file_routes: usize,
     found: &'a mut Vec<Diagnostic>,
@@ -67,9 +75,11 @@ impl Builder<'_> {
         let mut site = Site::default();
         for route in &written.route {
             let number = site.routes.len();
-            let Some(built) = self.route(route) else {
+            let Some(mut built) = self.route(route) else {
                 continue;
             };
+            let access = route.access.as_ref().or(written.access.as_ref());
+            built.access = find(self.access, access);
             site.routes.push(built);
             self.matcher(&mut site, route, number);
         }
@@ -116,6 +126,7 @@ impl Builder<'_> {
             reserved: self.reserved.clone(),
             forwarded: written.forwarded.clone(),
             tls_headers,
+            access: None,
             max_body: written.max_body.map(limit),
         })
     }
@@ -219,7 +230,7 @@ fn reserved_everywhere(config: &Config) -> Vec<HeaderName> {
     names
 }
 
-fn listener(http: &alb_conf::Http, sites: &[Spanned<alb_conf::Site>]) -> Listener {
+fn listener(http: &alb_conf::Http, sites: &[Spanned<alb_conf::Site>], access: &Lists) -> Listener {
     let mut hosts = Hosts::default();
     let name = http.name();
     for (number, site) in sites
@@ -236,6 +247,9 @@ fn listener(http: &alb_conf::Http, sites: &[Spanned<alb_conf::Site>]) -> Listene
     }
     Listener {
         settings: Arc::new(settings(http)),
+        trusted: (!http.trusted_proxies.is_empty())
+            .then(|| AddressSet::of(http.trusted_proxies.iter().map(|prefix| &**prefix))),
+        access: find(access, http.access.as_ref()),
         hosts,
     }
 }

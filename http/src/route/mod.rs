@@ -5,7 +5,7 @@ mod host;
 mod path;
 mod site;
 
-pub use build::build;
+pub use build::{Named, build};
 pub use path::BadPath;
 pub use site::{Action, Files, Return, Route, Site};
 
@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alb_core::access::{AccessList, AddressSet};
 use alb_core::upstream::Upstream;
 
 use crate::h1::head::Limits;
@@ -34,6 +35,10 @@ pub struct Tables {
 #[derive(Debug)]
 pub struct Listener {
     pub(crate) settings: Arc<Settings>,
+    /// The proxies in front, which are believed; `None`: there are none.
+    pub(crate) trusted: Option<AddressSet>,
+    /// Whom the clients of these proxies must pass; those of others have passed it when they connected.
+    pub(crate) access: Option<Arc<AccessList>>,
     hosts: Hosts<usize>,
 }
 

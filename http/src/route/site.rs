@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use alb_conf::{Forwarded, TlsFact};
+use alb_core::access::AccessList;
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -40,6 +41,8 @@ pub struct Route {
     pub forwarded: Vec<Forwarded>,
     /// Facts about the client's TLS, for the peer.
     pub tls_headers: Vec<(HeaderName, TlsFact)>,
+    /// Which clients may ask; `None`: all.
+    pub access: Option<Arc<AccessList>>,
     /// Bytes of a request body, where it differs from the listener's; `Some(None)` is no limit.
     pub max_body: Option<Option<u64>>,
 }

@@ -62,7 +62,11 @@ impl Gateway {
             })
             .collect();
         let mut found = Vec::new();
-        let tables = alb_http::route::build(&config, &upstreams, &mut found);
+        let named = alb_http::route::Named {
+            upstreams: &upstreams,
+            access: &Default::default(),
+        };
+        let tables = alb_http::route::build(&config, &named, &mut found);
         assert!(found.is_empty(), "{found:?}");
         let published = Published::new(Arc::new(tables));
         let stats = Arc::<WorkerStats>::default();
