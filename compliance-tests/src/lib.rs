@@ -8,6 +8,7 @@ pub mod alb;
 pub mod client;
 pub mod load;
 pub mod origin;
+pub mod pattern;
 pub mod payload;
 pub mod pki;
 pub mod process;

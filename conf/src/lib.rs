@@ -64,5 +64,5 @@ pub use stream::{Stream, StreamProtocol};
 pub use suggest::suggest;
 pub use tls::{ClientAuth, ClientAuthMode, PreferGm, Protocol, Tls, TlsMode};
 pub use units::{Size, Time, UnitError};
-pub use upstream::{Balance, Upstream, UpstreamProtocol, UpstreamTls};
+pub use upstream::{Balance, ProxyVersion, Upstream, UpstreamProtocol, UpstreamTls};
 pub use upstream_mail::{ClientInfo, MailLogin, Master, UpstreamMail};

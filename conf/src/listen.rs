@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use crate::{Config, Http, Mail, Span, Spanned, Stream, Tls};
+use crate::{Config, Http, Mail, Prefix, Span, Spanned, Stream, Tls};
 
 /// A listener of any protocol, as far as they are alike.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,14 @@ pub struct Listens<'c> {
     pub listen: &'c [Spanned<SocketAddr>],
     /// TLCP and TLS.
     pub tls: Option<&'c Spanned<Tls>>,
+    /// The access list.
+    pub access: Option<&'c Spanned<String>>,
+    /// The limits.
+    pub limits: &'c [Spanned<String>],
+    /// Who may send PROXY headers.
+    pub trusted_proxies: &'c [Spanned<Prefix>],
+    /// Whether connections begin with a PROXY header.
+    pub proxy_protocol: Option<&'c Spanned<bool>>,
 }
 
 /// The section of a listener, by its kind.
@@ -36,18 +44,30 @@ impl Config {
             name: &http.name,
             listen: &http.listen,
             tls: http.tls.as_ref(),
+            access: http.access.as_ref(),
+            limits: &http.limits,
+            trusted_proxies: &http.trusted_proxies,
+            proxy_protocol: Some(&http.proxy_protocol),
         });
         let stream = self.stream.iter().map(|stream| Listens {
             at: Section::Stream(stream),
             name: &stream.name,
             listen: &stream.listen,
             tls: stream.tls.as_ref(),
+            access: stream.access.as_ref(),
+            limits: &stream.limits,
+            trusted_proxies: &stream.trusted_proxies,
+            proxy_protocol: Some(&stream.proxy_protocol),
         });
         let mail = self.mail.iter().map(|mail| Listens {
             at: Section::Mail(mail),
             name: &mail.name,
             listen: &mail.listen,
             tls: mail.tls.as_ref(),
+            access: None,
+            limits: &[],
+            trusted_proxies: &[],
+            proxy_protocol: None,
         });
         http.chain(stream).chain(mail)
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::listen::{listen_addresses, name_of};
 use crate::range::{within, within_time};
-use crate::{Map, Spanned, Time, Tls};
+use crate::{Map, Prefix, Spanned, Time, Tls};
 
 /// A listener that carries TCP connections or UDP datagrams to an upstream.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -38,6 +38,14 @@ pub struct Stream {
     #[serde(deserialize_with = "within::<1, 1_073_741_816, _, _>")]
     #[schemars(range(min = 1, max = 1_073_741_816))]
     pub max_connections: Option<u64>,
+    /// Name of the access list clients must pass.
+    pub access: Option<Spanned<String>>,
+    /// Names of limits: of the rate of sessions, of their number, and of the bandwidth of each direction.
+    pub limits: Vec<Spanned<String>>,
+    /// Addresses of the proxies in front. From them alone a PROXY header tells who the client is.
+    pub trusted_proxies: Vec<Spanned<Prefix>>,
+    /// Whether every connection begins with a PROXY header, version 1 or 2. Others are refused. TCP only.
+    pub proxy_protocol: Spanned<bool>,
 }
 
 impl Default for Stream {
@@ -52,6 +60,10 @@ impl Default for Stream {
             hello_timeout: Time::seconds(30),
             idle_timeout: Time::seconds(600),
             max_connections: None,
+            access: None,
+            limits: Vec::new(),
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false.into(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `[upstream.NAME]`: a group of servers that requests are balanced over.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -46,6 +47,10 @@ pub struct Upstream {
     pub resolve: Time,
     /// Protocol spoken to the peers.
     pub protocol: UpstreamProtocol,
+    /// PROXY header that streams and mail begin their connections to the peers with; none without it.
+    pub proxy_protocol: Option<Spanned<ProxyVersion>>,
+    /// Addresses of this machine that connections to the peers come from, in turn; the system chooses without it.
+    pub bind: Vec<Spanned<IpAddr>>,
     /// TLCP or TLS to the peers; plain connections without it.
     pub tls: Option<Spanned<UpstreamTls>>,
     /// For mail servers: STARTTLS, login, and how they learn of the client.
@@ -75,6 +80,8 @@ impl Default for Upstream {
             send_timeout: Time::seconds(60),
             resolve: Time::seconds(30),
             protocol: UpstreamProtocol::Http1,
+            proxy_protocol: None,
+            bind: Vec::new(),
             tls: None,
             mail: UpstreamMail::default(),
         }
@@ -88,6 +95,16 @@ pub enum Balance {
     /// In turn, by weight, smoothly.
     #[default]
     RoundRobin,
+}
+
+/// Version of the PROXY header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyVersion {
+    /// Version 1: one line of text with the addresses.
+    V1,
+    /// Version 2: binary, also with the facts of TLS and TLCP.
+    V2,
 }
 
 /// Protocol spoken to the peers.

@@ -6,6 +6,7 @@ pub mod access;
 pub mod conn_info;
 pub mod drain;
 pub mod error;
+pub mod hosts;
 pub mod limit;
 pub mod listener;
 pub mod log;
@@ -16,7 +17,7 @@ pub mod stats;
 pub mod stream;
 pub mod upstream;
 
-pub use alb_gm::tls::{Certificate, TlsInfo};
+pub use alb_gm::tls::{Certificate, TlsInfo, client_hello};
 pub use alb_gm::{digest, sm3};
 pub use conn_info::ConnInfo;
 pub use error::{Error, Kind, Side};

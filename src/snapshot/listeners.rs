@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use alb_conf::{Config, Listens, PreferGm, Report, Spanned, Tls};
+use alb_core::limit::LimitSet;
 use alb_core::listener::ConnectionLimit;
 use alb_core::upstream::Upstream;
 use alb_gm::tls::{Acceptor, AcceptorPolicy, ClientAuth, ClientAuthMode, Identity};
@@ -54,7 +55,9 @@ pub fn build(
         .iter()
         .map(|http| (http.max_connections, Some(Protocol::Http)));
     let streams = config.stream.iter().map(|stream| {
-        let service = Service::build(stream, upstreams);
+        let before = previous.and_then(|previous| previous.service(&stream.name()));
+        let limits = LimitSet::default();
+        let service = Service::build(stream, upstreams, limits, before);
         (
             stream.max_connections,
             service.map(|s| Protocol::Stream(Arc::new(s))),
@@ -167,6 +170,21 @@ fn named(names: &[Spanned<String>], identities: &Identities) -> Option<Vec<Arc<I
 }
 
 impl Snapshot {
+    /// The stream services by the names of their listeners; those with several addresses come several times.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        let listeners = self.listeners.values();
+        listeners.filter_map(|listener| match &listener.protocol {
+            Protocol::Stream(service) => Some(service),
+            Protocol::Http => None,
+        })
+    }
+
+    /// The stream service of a listener.
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        let mut services = self.services().map(|service| &**service);
+        services.find(|service| &*service.name == name)
+    }
+
     fn limit_of(&self, name: &str) -> Option<Arc<ConnectionLimit>> {
         let mut listeners = self.listeners.values();
         let same = listeners.find(|listener| &*listener.name == name)?;

@@ -4,6 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use alb_conf::{Diagnostic, Report, Severity};
 use sd_notify::NotifyState;
@@ -75,6 +76,7 @@ impl Supervisor {
         if let Some(writer) = old_access_log {
             writer.finish();
         }
+        end_streams(&before, &after);
         let mut changes = changes::between(&before.config, &after.config);
         let restart = changes::needing_restart(&before.config, &after.config);
         changes.extend(
@@ -128,6 +130,20 @@ impl Supervisor {
     pub(super) fn addresses(&self) -> String {
         let addresses: Vec<_> = self.bound.iter().map(|a| a.to_string()).collect();
         addresses.join(" ")
+    }
+}
+
+/// Gives the sessions of stream listeners that are gone until `drain_timeout`.
+fn end_streams(before: &Snapshot, after: &Snapshot) {
+    let timeout: Duration = *after.config.daemon.drain_timeout;
+    for service in before.services() {
+        if after.service(&service.name).is_none() {
+            let service = Arc::clone(service);
+            tokio::spawn(async move {
+                tokio::time::sleep(timeout).await;
+                service.end();
+            });
+        }
     }
 }
 

@@ -16,10 +16,11 @@ pub(crate) struct Connected {
     pub active: Active,
 }
 
-/// Connects to a peer of the upstream; every try is noted in the record.
+/// Connects to a peer of the upstream and says `opening` before its handshake; every try is noted in the record.
 pub(crate) async fn connect(
     worker: &Worker,
     upstream: &Arc<Upstream>,
+    opening: &[u8],
     record: &mut Record,
 ) -> Result<Connected, Error> {
     let settings = upstream.settings();
@@ -29,7 +30,7 @@ pub(crate) async fn connect(
     while let Some(peer) = worker.with_cursor(upstream, |c| c.pick(Instant::now(), &mut tried)) {
         let active = peer.enter();
         worker.stats.upstream_connections.increment();
-        let result = upstream::connect(&peer, settings).await;
+        let result = upstream::connect_as(&peer, settings, opening).await;
         record.tries.push(Try {
             address: peer.address().to_string(),
             failed: result.as_ref().err().map(|error| error.kind),

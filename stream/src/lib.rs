@@ -3,7 +3,9 @@
 //! [`tcp::serve`] is the way in. Owns what a session is, where it goes, and its line in the access log. It must not accept,
 //! shake hands with clients, choose peers or move bytes: `core` does.
 
+mod admission;
 mod connect;
+mod preread;
 mod record;
 mod service;
 pub mod tcp;

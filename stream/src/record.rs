@@ -31,6 +31,10 @@ pub(crate) struct Record {
     pub received: u64,
     /// Bytes of the peer that the client was given.
     pub sent: u64,
+    /// The host name of a hello that was not decrypted.
+    pub sni: Option<String>,
+    /// The limit it is over.
+    pub limit: Option<Arc<str>>,
     /// Who ended it, and the word for why.
     pub ended: (Side, &'static str),
 }
@@ -57,6 +61,8 @@ impl Record {
             tries: Vec::new(),
             received: 0,
             sent: 0,
+            sni: None,
+            limit: None,
             // What stands here if nobody says otherwise: the daemon left.
             ended: (Side::Gateway, "leaving"),
         }
@@ -72,7 +78,7 @@ impl Record {
         (self.received, self.sent) = (relay.received(), relay.sent());
     }
 
-    /// `client - - [time] tcp listener upstream peer received sent seconds by why tls`.
+    /// `client - - [time] tcp listener upstream peer received sent seconds by why …`.
     fn write_text(&self, out: &mut Vec<u8>) {
         // Writing into a vector cannot fail.
         let _ = write!(
@@ -95,6 +101,18 @@ impl Record {
             self.sent,
             self.begun.elapsed().as_secs_f64()
         );
+        if let Some(limit) = &self.limit {
+            out.extend_from_slice(b" limit=");
+            escape::text(out, limit.as_bytes());
+        }
+        if let Some(via) = self.info.via {
+            let _ = write!(out, " via={via}");
+        }
+        if let Some(sni) = &self.sni {
+            out.extend_from_slice(b" sni=\"");
+            escape::text(out, sni.as_bytes());
+            out.push(b'"');
+        }
         if let Some(tls) = self.info.tls.as_deref() {
             let _ = write!(out, " tls={} suite={}", tls.protocol.as_str(), tls.suite);
             out.extend_from_slice(b" sni=\"");
@@ -126,6 +144,15 @@ impl Record {
         );
         json_member(out, "ended_by", self.ended.0.as_str().as_bytes());
         json_member(out, "why", self.ended.1.as_bytes());
+        if let Some(limit) = &self.limit {
+            json_member(out, "limit", limit.as_bytes());
+        }
+        if let Some(via) = self.info.via {
+            json_member(out, "via", via.to_string().as_bytes());
+        }
+        if let Some(sni) = &self.sni {
+            json_member(out, "sni", sni.as_bytes());
+        }
         if let Some(tls) = self.info.tls.as_deref() {
             json_tls(out, tls);
         }

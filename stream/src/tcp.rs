@@ -3,10 +3,14 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use alb_core::limit::Permit;
 use alb_core::relay::{Relay, Why};
 use alb_core::{ConnInfo, Error, Side, Stream};
+use tokio::time::sleep;
 
+use crate::admission::{self, Asked};
 use crate::connect::{self, Connected};
+use crate::preread::{self, Hello};
 use crate::record::Record;
 use crate::{Service, Worker};
 
@@ -14,31 +18,114 @@ use crate::{Service, Worker};
 pub async fn serve(client: Stream, info: ConnInfo, service: Arc<Service>, worker: Rc<Worker>) {
     worker.stats.stream_sessions.increment();
     let mut record = Record::begin(&worker, &service, info.clone());
-    let upstream = Arc::clone(&service.upstream);
-    record.goes_to(&upstream);
-    let connected = match connect::connect(&worker, &upstream, &mut record).await {
-        Ok(connected) => connected,
-        Err(error) => return unserved(&worker, &info, &mut record, &error),
-    };
-    let relay = Relay::new(service.idle_timeout, Arc::clone(&worker.stats));
-    // A long session must keep neither the service nor the upstream of an old snapshot alive.
-    drop((service, upstream, worker, info));
-    carry(client, connected, relay, &mut record).await;
+    let ends = service.ends();
+    let prepared = Box::pin(prepare(client, info, service, worker, &mut record)).await;
+    if let Some(session) = prepared {
+        tokio::select! {
+            () = session.carry(&mut record) => {}
+            () = ends => record.ended = (Side::Gateway, "listener removed"),
+        }
+    }
 }
 
-/// Carries bytes both ways; what was carried is noted even when the task is dropped on the way.
-async fn carry(mut client: Stream, connected: Connected, relay: Relay, record: &mut Record) {
-    let Connected { mut stream, active } = connected;
-    let mut carried = Carried { relay, record };
-    let ended = carried.relay.run(&mut client, &mut stream).await;
-    carried.record.ended = (ended.by, ended.why.as_str());
-    if let Why::Failed(error) = &ended.why {
-        tracing::debug!(by = ended.by.as_str(), "session ended: {error}");
-        // One side broke off: the other must not take what it got for the whole.
-        client.reset_on_drop();
-        stream.reset_on_drop();
+/// A session whose peer is connected. It keeps neither the service nor the upstream of an old snapshot alive.
+struct Session {
+    client: Stream,
+    peer: Connected,
+    relay: Relay,
+    permit: Permit,
+}
+
+/// Everything before the first byte is carried; `None` if it does not come to that, which the record says.
+async fn prepare(
+    mut client: Stream,
+    info: ConnInfo,
+    service: Arc<Service>,
+    worker: Rc<Worker>,
+    record: &mut Record,
+) -> Option<Session> {
+    let hello = match service.routes_by_name() {
+        false => Hello::default(),
+        true => match preread::read(&mut client, service.hello_timeout).await {
+            Ok(hello) => hello,
+            Err(none) => {
+                record.ended = (Side::Client, none.as_str());
+                return None;
+            }
+        },
+    };
+    let permit = admit(&info, &service, &hello, record).await?;
+    let sni = hello.sni.as_deref();
+    let Some(upstream) = service.upstream(sni) else {
+        record.ended = (Side::Gateway, "no upstream for this name");
+        return None;
+    };
+    record.goes_to(upstream);
+    let opening = upstream.settings().opening(&info, sni);
+    let connected = connect::connect(&worker, upstream, &opening, record).await;
+    record.sni = hello.sni;
+    let peer = match connected {
+        Ok(connected) => connected,
+        Err(error) => {
+            unserved(&worker, &info, record, &error);
+            return None;
+        }
+    };
+    let relay = Relay::new(service.idle_timeout, Arc::clone(&worker.stats))
+        .with_from_client(hello.bytes)
+        .paced(permit.throttle(), permit.throttle());
+    Some(Session {
+        client,
+        peer,
+        relay,
+        permit,
+    })
+}
+
+/// Asks the limits, and waits if they say so.
+async fn admit(
+    info: &ConnInfo,
+    service: &Service,
+    hello: &Hello,
+    record: &mut Record,
+) -> Option<Permit> {
+    let sni = hello.sni.as_deref();
+    match admission::ask(&service.limits, &Asked { info, sni }) {
+        Ok((wait, permit)) => {
+            if !wait.is_zero() {
+                sleep(wait).await;
+            }
+            Some(permit)
+        }
+        Err(refusal) => {
+            record.ended = (Side::Gateway, "over a limit");
+            record.limit = Some(refusal.limit);
+            None
+        }
     }
-    drop(active);
+}
+
+impl Session {
+    /// Carries bytes both ways; what was carried is noted even when the task is dropped on the way.
+    async fn carry(self, record: &mut Record) {
+        let Session {
+            mut client,
+            peer,
+            relay,
+            permit,
+        } = self;
+        let Connected { mut stream, active } = peer;
+        let mut carried = Carried { relay, record };
+        let ended = carried.relay.run(&mut client, &mut stream).await;
+        carried.record.ended = (ended.by, ended.why.as_str());
+        if let Why::Failed(error) = &ended.why {
+            tracing::debug!(by = ended.by.as_str(), "session ended: {error}");
+            // One side broke off: the other must not take what it got for the whole.
+            client.reset_on_drop();
+            stream.reset_on_drop();
+        }
+        drop((active, permit));
+    }
 }
 
 /// A relay whose counts reach the record, whatever happens.

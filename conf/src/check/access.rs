@@ -81,10 +81,9 @@ fn check_bits<T>(place: &Spanned<T>, prefix: &Prefix, findings: &mut Findings<'_
 
 fn is_used(config: &Config, name: &str) -> bool {
     let routes = config.site.iter().flat_map(|site| &site.route);
-    let listeners = config.http.iter().map(|http| &http.access);
+    let listeners = config.listeners().filter_map(|listener| listener.access);
     listeners
-        .chain(config.site.iter().map(|site| &site.access))
-        .chain(routes.map(|route| &route.access))
-        .flatten()
+        .chain(config.site.iter().filter_map(|site| site.access.as_ref()))
+        .chain(routes.filter_map(|route| route.access.as_ref()))
         .any(|used| **used == name)
 }

@@ -13,8 +13,10 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
             )));
         }
     }
+    for listener in config.listeners() {
+        check_references(config, listener.limits, findings);
+    }
     for http in &config.http {
-        check_references(config, &http.limits, findings);
         for name in &http.limits {
             check_key_at_accept(config, name, findings);
         }
@@ -29,7 +31,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
 
 /// Every place that names limits.
 fn references(config: &Config) -> impl Iterator<Item = &Spanned<String>> {
-    let listeners = config.http.iter().flat_map(|http| &http.limits);
+    let listeners = config.listeners().flat_map(|listener| listener.limits);
     let sites = config.site.iter().flat_map(|site| &site.limits);
     let routes = config.site.iter().flat_map(|site| &site.route);
     listeners

@@ -17,6 +17,10 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         for address in listener.listen {
             check_address(address, &mut taken, findings);
         }
+        findings.refer_access(listener.access, config);
+        if let Some(expected) = listener.proxy_protocol {
+            access::check_proxies(expected, listener.trusted_proxies, findings);
+        }
         if let Some(settings) = listener.tls {
             tls::check(config, settings, listener.is_http(), findings);
             if !listener.is_mail() {
@@ -28,8 +32,6 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         if *http.max_request_line > *http.max_header_size {
             findings.push(line_above_head(http));
         }
-        findings.refer_access(http.access.as_ref(), config);
-        access::check_proxies(&http.proxy_protocol, &http.trusted_proxies, findings);
         if !has_site(config, &http.name()) {
             findings.missing(&http.span(), || no_site(http));
         }

@@ -9,6 +9,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         if let Some(tls) = &upstream.tls {
             check_tls(config, upstream, tls, findings);
         }
+        check_header(config, name, upstream, findings);
         if !is_used(config, name) {
             let unused = Diagnostic::warning(name.span(), format!("upstream `{name}` is not used"));
             findings.push(unused.help(format!(
@@ -27,6 +28,25 @@ fn is_used(config: &Config, name: &str) -> bool {
         .chain(streams)
         .any(|used| **used == name)
         || mails.any(|mail| mail.names_upstream(name))
+}
+
+/// Requests of many clients share a connection: a header at its beginning cannot tell whose they are.
+fn check_header(
+    config: &Config,
+    name: &Spanned<String>,
+    upstream: &Upstream,
+    findings: &mut Findings<'_>,
+) {
+    let Some(version) = &upstream.proxy_protocol else {
+        return;
+    };
+    let mut routes = config.site.iter().flat_map(|site| &site.route);
+    let proxy = routes.find_map(|route| route.proxy.as_ref().filter(|proxy| ***proxy == **name));
+    if let Some(proxy) = proxy {
+        let wrong = Diagnostic::error(version.span(), "a PROXY header on connections of HTTP");
+        let wrong = wrong.related(proxy.span(), "requests of many clients go over them");
+        findings.push(wrong.help("use `forwarded` in the route, or another upstream for streams"));
+    }
 }
 
 fn check_peers(name: &Spanned<String>, upstream: &Upstream, findings: &mut Findings<'_>) {

@@ -52,9 +52,10 @@ impl Buffer {
         self.start = (self.start + count).min(self.end);
     }
 
-    /// Room for a read, when nothing waits.
-    pub(super) fn room(&mut self) -> ReadBuf<'_> {
-        ReadBuf::new(&mut self.bytes)
+    /// Room for a read of at most so many bytes, when nothing waits.
+    pub(super) fn room(&mut self, most: usize) -> ReadBuf<'_> {
+        let most = most.min(self.bytes.len());
+        ReadBuf::new(&mut self.bytes[..most])
     }
 
     /// `count` bytes have been read into the room.

@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::Side;
+use crate::limit::Throttle;
 use crate::stats::WorkerStats;
 use way::Way;
 
@@ -29,7 +30,6 @@ pub trait Duplex: AsyncRead + AsyncWrite + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}
 
 /// The relay of one session. What it has carried can be asked at any time, also when its future was dropped.
-#[derive(Debug)]
 pub struct Relay {
     idle_timeout: Duration,
     stats: Arc<WorkerStats>,
@@ -82,6 +82,14 @@ impl Relay {
     #[must_use]
     pub fn with_from_upstream(mut self, bytes: Vec<u8>) -> Self {
         self.down = Way::starting_with(bytes);
+        self
+    }
+
+    /// Holds what comes from the client, and what comes from the peer, to a pace.
+    #[must_use]
+    pub fn paced(mut self, up: Option<Throttle>, down: Option<Throttle>) -> Self {
+        self.up.pace(up);
+        self.down.pace(down);
         self
     }
 

@@ -129,3 +129,48 @@ async fn a_side_that_vanishes_while_it_is_written_to_is_named() {
     let (ended, ..) = task.await.expect("ended");
     assert_eq!((ended.by, ended.why.as_str()), (Side::Client, "reset"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_paced_direction_takes_its_time_and_the_other_does_not() {
+    let throttle = throttle();
+    let (mut client, mut upstream, _task) = session(relay().paced(Some(throttle), None));
+    let begun = Instant::now();
+    let bytes = vec![1; 64 * 1024];
+    upstream.write_all(&bytes).await.expect("written");
+    client
+        .read_exact(&mut vec![0; bytes.len()])
+        .await
+        .expect("read");
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    for _ in 0..4 {
+        client.write_all(&bytes).await.expect("written");
+        upstream
+            .read_exact(&mut vec![0; bytes.len()])
+            .await
+            .expect("read");
+    }
+    let took = begun.elapsed().as_secs_f64();
+    assert!(
+        (3.5..4.5).contains(&took),
+        "256 KiB at 64 KiB/s took {took} s"
+    );
+}
+
+/// 64 KiB in a second.
+fn throttle() -> Throttle {
+    struct Anybody;
+    impl crate::limit::Keys for Anybody {
+        fn client_ip(&self) -> std::net::IpAddr {
+            [10, 0, 0, 1].into()
+        }
+        fn value(&self, _: &crate::limit::KeySource) -> Option<std::borrow::Cow<'_, [u8]>> {
+            None
+        }
+    }
+    let text = "[limit.slow]\nbandwidth = \"64KiB/s\"\n[[stream]]\nlisten = [\"127.0.0.1:1\"]\n\
+                upstream = \"x\"\nlimits = [\"slow\"]\n[upstream.x]\npeers = [\"127.0.0.1:2\"]\n";
+    let config = alb_conf::check_str(text).unwrap_or_else(|report| panic!("{report}"));
+    let mut limits = crate::limit::Limits::new(&config.limit);
+    let set = limits.sessions(&config.stream[0].limits, None);
+    set.pace(&Anybody).throttle().expect("a bandwidth")
+}

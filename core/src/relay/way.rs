@@ -2,18 +2,25 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use super::buffer::Buffer;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::buffer::{Buffer, SIZE};
 use super::{Duplex, Ended, Why};
 use crate::error::Side;
+use crate::limit::Throttle;
 
 /// One direction.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Way {
     waiting: Option<Buffer>,
     stage: Stage,
     moved: u64,
+    /// Holds the pace of the source.
+    throttle: Option<Throttle>,
+    /// Until when nothing is read, to hold that pace.
+    pause: Option<Pin<Box<Sleep>>>,
     /// Something was written since the last flush.
     unflushed: bool,
 }
@@ -40,6 +47,11 @@ impl Way {
             waiting: (!bytes.is_empty()).then(|| Buffer::holding(bytes)),
             ..Way::default()
         }
+    }
+
+    /// Holds this pace from now on.
+    pub(super) fn pace(&mut self, throttle: Option<Throttle>) {
+        self.throttle = throttle;
     }
 
     /// Bytes that have reached the sink.
@@ -109,8 +121,12 @@ impl Way {
         cx: &mut Context<'_>,
         source: &mut impl Duplex,
     ) -> Result<Poll<()>, io::Error> {
+        if self.rest(cx).is_pending() {
+            return Ok(Poll::Pending);
+        }
+        let most = self.throttle.as_ref().map_or(SIZE, Throttle::piece);
         let mut buffer = Buffer::lend();
-        let mut room = buffer.room();
+        let mut room = buffer.room(most);
         let read = Pin::new(source).poll_read(cx, &mut room);
         let count = room.filled().len();
         match read {
@@ -120,9 +136,30 @@ impl Way {
             Poll::Ready(Ok(())) => {
                 buffer.fill(count);
                 self.waiting = Some(buffer);
+                self.charge(count);
             }
         }
         Ok(Poll::Ready(()))
+    }
+
+    /// Waits until the pace allows another read.
+    fn rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        Poll::Ready(())
+    }
+
+    fn charge(&mut self, count: usize) {
+        let Some(throttle) = &mut self.throttle else {
+            return;
+        };
+        let now = Instant::now();
+        let wait = throttle.take(count, now.into_std());
+        if !wait.is_zero() {
+            self.pause = Some(Box::pin(sleep_until(now + wait)));
+        }
     }
 
     fn flush(&mut self, cx: &mut Context<'_>, sink: &mut impl Duplex) -> Result<(), io::Error> {

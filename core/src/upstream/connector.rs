@@ -1,6 +1,11 @@
 //! Reaching a peer: a TCP or unix socket, and TLS or TLCP on top where configured.
 
-use tokio::net::{TcpStream, UnixStream};
+use std::cell::Cell;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::address::PeerAddress;
@@ -14,15 +19,26 @@ const LOCAL_HOST: &str = "localhost";
 
 /// Connects to a peer and shakes hands, all within `connect_timeout`.
 pub async fn connect(peer: &Peer, settings: &Settings) -> Result<Stream, Error> {
-    match timeout(settings.connect_timeout, establish(peer, settings)).await {
+    connect_as(peer, settings, &[]).await
+}
+
+/// As [`connect`], and says `opening` ([`Settings::opening`]) before the handshake.
+pub async fn connect_as(peer: &Peer, settings: &Settings, opening: &[u8]) -> Result<Stream, Error> {
+    match timeout(settings.connect_timeout, establish(peer, settings, opening)).await {
         Ok(result) => result,
         Err(_) => Err(Error::new(Kind::ConnectTimeout, Side::Upstream)),
     }
 }
 
-async fn establish(peer: &Peer, settings: &Settings) -> Result<Stream, Error> {
+async fn establish(peer: &Peer, settings: &Settings, opening: &[u8]) -> Result<Stream, Error> {
     let refused = |error| Error::because(Kind::Connect, Side::Upstream, error);
-    let socket = open(peer.address()).await.map_err(refused)?;
+    let mut socket = open(peer.address(), &settings.bind)
+        .await
+        .map_err(refused)?;
+    if !opening.is_empty() {
+        // In one write: a header in pieces would be taken for a malformed one by some.
+        socket.write_all(opening).await.map_err(refused)?;
+    }
     let Some(tls) = &settings.tls else {
         return Ok(Stream::Plain(socket));
     };
@@ -32,14 +48,35 @@ async fn establish(peer: &Peer, settings: &Settings) -> Result<Stream, Error> {
     }
 }
 
-async fn open(address: &PeerAddress) -> std::io::Result<Socket> {
+async fn open(address: &PeerAddress, from: &[IpAddr]) -> io::Result<Socket> {
     match address {
         PeerAddress::Tcp(address) => {
-            let stream = TcpStream::connect(address).await?;
+            let stream = open_tcp(*address, from).await?;
             // Requests are written whole; waiting for more only delays them.
             stream.set_nodelay(true)?;
             Ok(stream.into())
         }
         PeerAddress::Unix(path) => Ok(UnixStream::connect(path).await?.into()),
     }
+}
+
+/// Connects from one of these addresses, the one after the last; from any without one of the peer's family.
+async fn open_tcp(to: SocketAddr, from: &[IpAddr]) -> io::Result<TcpStream> {
+    thread_local! {
+        static TURN: Cell<usize> = const { Cell::new(0) };
+    }
+    let fitting = || from.iter().filter(|ip| ip.is_ipv4() == to.is_ipv4());
+    let count = fitting().count();
+    if count == 0 {
+        return TcpStream::connect(to).await;
+    }
+    let turn = TURN.replace(TURN.get().wrapping_add(1)) % count;
+    let socket = match to {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    if let Some(ip) = fitting().nth(turn) {
+        socket.bind(SocketAddr::new(*ip, 0))?;
+    }
+    socket.connect(to).await
 }

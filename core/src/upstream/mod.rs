@@ -5,13 +5,14 @@
 pub mod address;
 pub mod balancer;
 pub mod connector;
+mod opening;
 pub mod peer;
 pub mod resolver;
 pub mod settings;
 
 pub use address::PeerAddress;
 pub use balancer::{Cursor, Tried};
-pub use connector::connect;
+pub use connector::{connect, connect_as};
 pub use peer::{Active, Outcome, Peer, PeerRef};
 pub use resolver::Resolver;
 pub use settings::Settings;

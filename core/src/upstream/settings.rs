@@ -1,9 +1,10 @@
 //! An upstream as it is run: the written settings with every reference resolved.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alb_conf::{Retry, Upstream as Written, UpstreamProtocol};
+use alb_conf::{ProxyVersion, Retry, Upstream as Written, UpstreamProtocol};
 use alb_gm::tls::Connector;
 
 /// How the peers of an upstream are talked to.
@@ -17,6 +18,10 @@ pub struct Settings {
     pub max_fails: u32,
     /// The window in which failures count, and how long a failed peer stays out.
     pub fail_timeout: Duration,
+    /// The PROXY header connections on behalf of one client begin with.
+    pub proxy_protocol: Option<ProxyVersion>,
+    /// Addresses of this machine to connect from, in turn.
+    pub bind: Vec<IpAddr>,
     /// When another peer is tried.
     pub retry: Retry,
     /// Idle connections kept per worker.
@@ -41,6 +46,8 @@ impl Settings {
             tls,
             max_fails: written.max_fails,
             fail_timeout: *written.fail_timeout,
+            proxy_protocol: written.proxy_protocol.as_ref().map(|version| **version),
+            bind: written.bind.iter().map(|address| **address).collect(),
             retry: written.retry.clone(),
             keepalive: written.keepalive as usize,
             idle_timeout: *written.idle_timeout,
@@ -54,6 +61,7 @@ impl Settings {
     /// Whether an idle connection made under `self` may serve under `other`. Never under TLS: the certificates
     /// behind an unchanged path may have changed.
     pub fn same_transport(&self, other: &Settings) -> bool {
-        self.protocol == other.protocol && self.tls.is_none() && other.tls.is_none()
+        let same = self.protocol == other.protocol && self.bind == other.bind;
+        same && self.tls.is_none() && other.tls.is_none()
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use alb_conf::{Config, Diagnostic, HeaderEdit, Size, Spanned};
 use alb_core::access::{AddressSet, Lists, find};
+use alb_core::hosts::Hosts;
 use alb_core::upstream::Upstream;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use regex::bytes::RegexBuilder;
 
-use super::host::Hosts;
 use super::site::{Action, Files, Return, Route, Site};
 use super::{Listener, Settings, Tables};
 use crate::h1::head::Limits;

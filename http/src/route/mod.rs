@@ -1,7 +1,6 @@
 //! Which request goes where: sites by host, routes by path. Built once per configuration, immutable after.
 
 mod build;
-mod host;
 mod path;
 mod site;
 
@@ -9,7 +8,7 @@ pub use build::{Named, build};
 pub use path::BadPath;
 pub use site::{Action, Files, Return, Route, Site};
 
-pub(crate) use host::normalise as normalise_host;
+pub(crate) use alb_core::hosts::normalise as normalise_host;
 pub(crate) use path::normalise as normalise_path;
 
 use std::collections::HashMap;
@@ -20,7 +19,7 @@ use alb_core::access::{AccessList, AddressSet};
 use alb_core::upstream::Upstream;
 
 use crate::h1::head::Limits;
-use host::Hosts;
+use alb_core::hosts::Hosts;
 
 /// The HTTP part of a snapshot.
 pub struct Tables {

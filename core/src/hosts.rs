@@ -1,4 +1,4 @@
-//! Which site a host belongs to: exact, then the longest leading wildcard, then the longest trailing one, then the
+//! What a host belongs to: exact, then the longest leading wildcard, then the longest trailing one, then the
 //! site of every host, as nginx's `server_name`.
 
 use std::borrow::Cow;

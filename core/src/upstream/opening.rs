@@ -1,0 +1,53 @@
+//! What a peer is told before anything else: a PROXY header that says who the client is.
+
+use alb_conf::ProxyVersion;
+
+use super::Settings;
+use crate::conn_info::ConnInfo;
+use crate::proxy_protocol::{Header, Tls, Transport};
+
+/// Common name in a certificate's subject (X.520).
+const COMMON_NAME: &str = "2.5.4.3";
+
+impl Settings {
+    /// The PROXY header for a connection on behalf of this client, empty if the peers want none. `sni` is the host name
+    /// of a hello that was not decrypted.
+    pub fn opening(&self, client: &ConnInfo, sni: Option<&str>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self.proxy_protocol {
+            None => {}
+            Some(ProxyVersion::V1) => {
+                Header::of(Transport::Stream, client.peer, client.local).write_v1(&mut bytes);
+            }
+            Some(ProxyVersion::V2) => header(client, sni).write_v2(&mut bytes),
+        }
+        bytes
+    }
+}
+
+/// Everything that is known of a client.
+fn header(client: &ConnInfo, sni: Option<&str>) -> Header {
+    let mut header = Header::of(Transport::Stream, client.peer, client.local);
+    header.authority = sni.map(str::to_owned);
+    let Some(tls) = client.tls.as_deref() else {
+        return header;
+    };
+    header.authority = tls.sni.clone();
+    header.alpn = tls.alpn.as_ref().map(|name| name.as_bytes().to_vec());
+    let subject = |peer: &alb_gm::tls::PeerCertificates| peer.sign.subject_values(COMMON_NAME);
+    header.tls = Some(Tls {
+        active: true,
+        certificate_on_connection: tls.peer.is_some() && !tls.resumed,
+        certificate_in_session: tls.peer.is_some(),
+        // A client whose certificate is not good does not get this far.
+        verified: true,
+        version: Some(tls.protocol.as_str().to_owned()),
+        common_name: tls
+            .peer
+            .as_ref()
+            .and_then(|peer| subject(peer).into_iter().next()),
+        cipher: Some(tls.suite.to_owned()),
+        ..Tls::default()
+    });
+    header
+}

@@ -1,0 +1,44 @@
+//! Whether a session may begin, and how fast it may be: the limits of its listener.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use alb_core::ConnInfo;
+use alb_core::limit::{Decision, KeySource, Keys, LimitSet, Permit, Refusal};
+
+/// A session, as limits ask about it.
+pub(crate) struct Asked<'a> {
+    pub info: &'a ConnInfo,
+    pub sni: Option<&'a str>,
+}
+
+impl Keys for Asked<'_> {
+    fn client_ip(&self) -> IpAddr {
+        self.info.peer.ip()
+    }
+
+    fn value(&self, source: &KeySource) -> Option<Cow<'_, [u8]>> {
+        let tls = self.info.tls.as_deref();
+        match source {
+            KeySource::Server => {
+                let name = self.sni.or(tls?.sni.as_deref())?;
+                Some(Cow::Borrowed(name.as_bytes()))
+            }
+            KeySource::Certificate => {
+                let subject = tls?.peer.as_ref()?.sign.subject();
+                Some(Cow::Owned(subject.into_bytes()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The leave to begin, at once or after a wait.
+pub(crate) fn ask(limits: &LimitSet, session: &Asked<'_>) -> Result<(Duration, Permit), Refusal> {
+    match limits.admit(Instant::now(), session) {
+        Decision::Pass(permit) => Ok((Duration::ZERO, permit)),
+        Decision::Delay(wait, permit) => Ok((wait, permit)),
+        Decision::Refuse(refusal) => Err(refusal),
+    }
+}
