@@ -7,15 +7,40 @@ use super::{POWERS, portable};
 pub enum Backend {
     /// VPCLMULQDQ on 512 bits (AVX-512).
     VpclmulAvx512,
+    /// VPCLMULQDQ on 256 bits (AVX2).
+    VpclmulAvx2,
     /// PCLMULQDQ.
     Pclmul,
     /// Integer multiplications of bits set apart; constant-time everywhere such multiplications are.
     Portable,
 }
 
+/// Chooses the entry function. Sound because a key with a backend exists only where `is_available` says so.
+macro_rules! dispatch {
+    ($backend:expr, $function:ident($($argument:expr),*), $portable:expr) => {
+        match $backend {
+            // SAFETY: the processor has the instructions of this backend.
+            #[cfg(target_arch = "x86_64")]
+            Backend::VpclmulAvx512 => unsafe { super::x86::wide512::$function($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Backend::VpclmulAvx2 => unsafe { super::x86::wide256::$function($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Backend::Pclmul => unsafe { super::x86::narrow::$function($($argument),*) },
+            _ => $portable,
+        }
+    };
+}
+
 impl Backend {
     /// Every implementation, fastest first.
-    pub const ALL: [Self; 3] = [Self::VpclmulAvx512, Self::Pclmul, Self::Portable];
+    pub const ALL: [Self; 4] = [
+        Self::VpclmulAvx512,
+        Self::VpclmulAvx2,
+        Self::Pclmul,
+        Self::Portable,
+    ];
 
     /// The fastest implementation of this processor.
     pub fn best() -> Self {
@@ -34,18 +59,21 @@ impl Backend {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::VpclmulAvx512 => {
-                is_x86_feature_detected!("avx512f")
+                Self::VpclmulAvx2.is_available()
+                    && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("vpclmulqdq")
-                    && is_x86_feature_detected!("pclmulqdq")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::VpclmulAvx2 => {
+                Self::Pclmul.is_available() && is_x86_feature_detected!("vpclmulqdq")
             }
             #[cfg(target_arch = "x86_64")]
             Self::Pclmul => {
                 is_x86_feature_detected!("pclmulqdq") && is_x86_feature_detected!("avx2")
             }
             #[cfg(not(target_arch = "x86_64"))]
-            Self::VpclmulAvx512 | Self::Pclmul => false,
+            Self::VpclmulAvx512 | Self::VpclmulAvx2 | Self::Pclmul => false,
             Self::Portable => true,
         }
     }
@@ -54,6 +82,7 @@ impl Backend {
     pub fn name(self) -> &'static str {
         match self {
             Self::VpclmulAvx512 => "VPCLMULQDQ, AVX-512",
+            Self::VpclmulAvx2 => "VPCLMULQDQ, AVX2",
             Self::Pclmul => "PCLMULQDQ",
             Self::Portable => "portable",
         }
@@ -62,30 +91,16 @@ impl Backend {
     /// Computes the powers of H this implementation uses from the last entry, H.
     #[allow(unsafe_code)]
     pub(super) fn fill_powers(self, powers: &mut [u128; POWERS]) {
-        match self {
-            // SAFETY: a key with this backend exists only where `is_available` says so.
-            #[cfg(target_arch = "x86_64")]
-            Self::VpclmulAvx512 => unsafe { super::x86::fill_powers(powers) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Self::Pclmul => unsafe {
-                super::x86::fill_powers(&mut powers[POWERS - super::x86::NARROW..])
-            },
-            _ => {}
-        }
+        dispatch!(self, fill_powers(powers), ());
     }
 
     /// The state after whole blocks.
     #[allow(unsafe_code)]
     pub(super) fn update(self, powers: &[u128; POWERS], state: u128, blocks: &[u8]) -> u128 {
-        match self {
-            // SAFETY: a key with this backend exists only where `is_available` says so.
-            #[cfg(target_arch = "x86_64")]
-            Self::VpclmulAvx512 => unsafe { super::x86::wide::update(powers, state, blocks) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Self::Pclmul => unsafe { super::x86::update(powers, state, blocks) },
-            _ => portable::update(powers[POWERS - 1], state, blocks),
-        }
+        dispatch!(
+            self,
+            update(powers, state, blocks),
+            portable::update(powers[POWERS - 1], state, blocks)
+        )
     }
 }

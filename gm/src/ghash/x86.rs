@@ -2,76 +2,156 @@
 
 #![allow(unsafe_code)]
 
-pub(super) mod wide;
+mod vector;
 
 use std::arch::x86_64::*;
 
 use super::POWERS;
+use vector::Vector;
 
-/// Blocks per reduction on 128 bits.
-pub(super) const NARROW: usize = 8;
+/// Blocks per reduction, for each block of a vector.
+const VECTORS: usize = 8;
 
 /// The low, middle and high part of a sum of 256-bit products.
 #[derive(Clone, Copy)]
-struct Product {
-    low: __m128i,
-    middle: __m128i,
-    high: __m128i,
+struct Products<V> {
+    low: V,
+    middle: V,
+    high: V,
 }
 
-/// Fills `powers` downwards from the last entry, H: each is the one after it times H.
-#[target_feature(enable = "pclmulqdq,avx2")]
-pub(super) fn fill_powers(powers: &mut [u128]) {
-    let Some(&h) = powers.last() else { return };
-    for i in (0..powers.len() - 1).rev() {
-        powers[i] = reduce(multiply(vector(powers[i + 1]), vector(h)));
+/// Defines the entry functions of one implementation.
+macro_rules! implementation {
+    ($name:ident, $features:literal, $vector:ty) => {
+        pub(super) mod $name {
+            use super::*;
+
+            /// Fills the powers this implementation uses downwards from the last entry, H: each is the one after it times H.
+            #[target_feature(enable = $features)]
+            pub(in crate::ghash) fn fill_powers(powers: &mut [u128; POWERS]) {
+                // SAFETY: this function has the instructions of the type.
+                unsafe { super::fill_powers::<$vector>(powers) }
+            }
+
+            /// The state after whole blocks.
+            #[target_feature(enable = $features)]
+            pub(in crate::ghash) fn update(
+                powers: &[u128; POWERS],
+                state: u128,
+                blocks: &[u8],
+            ) -> u128 {
+                // SAFETY: this function has the instructions of the type.
+                unsafe { super::update::<$vector>(powers, state, blocks) }
+            }
+        }
+    };
+}
+
+implementation!(
+    wide512,
+    "avx512f,avx512bw,avx512vl,vpclmulqdq,pclmulqdq,avx2",
+    __m512i
+);
+implementation!(wide256, "vpclmulqdq,pclmulqdq,avx2", __m256i);
+implementation!(narrow, "pclmulqdq,avx2", __m128i);
+
+#[inline(always)]
+unsafe fn fill_powers<V: Vector>(powers: &mut [u128; POWERS]) {
+    let used = &mut powers[POWERS - VECTORS * V::BLOCKS..];
+    let h = vector(used[used.len() - 1]);
+    for i in (0..used.len() - 1).rev() {
+        // SAFETY: the caller has V's instructions, which include those for one block.
+        used[i] = unsafe { reduce(Products::of(vector(used[i + 1]), h)) };
     }
 }
 
-/// The state after whole blocks.
-#[target_feature(enable = "pclmulqdq,avx2")]
-pub(super) fn update(powers: &[u128; POWERS], mut state: u128, blocks: &[u8]) -> u128 {
-    let (blocks, _) = blocks.as_chunks::<16>();
-    for batch in blocks.chunks(NARROW) {
-        let powers = &powers[POWERS - batch.len()..];
-        let first = state ^ u128::from_be_bytes(batch[0]);
-        let mut sum = multiply(vector(first), vector(powers[0]));
-        for (block, power) in batch.iter().zip(powers).skip(1) {
-            let product = multiply(vector(u128::from_be_bytes(*block)), vector(*power));
-            sum.low = _mm_xor_si128(sum.low, product.low);
-            sum.middle = _mm_xor_si128(sum.middle, product.middle);
-            sum.high = _mm_xor_si128(sum.high, product.high);
+#[inline(always)]
+unsafe fn update<V: Vector>(powers: &[u128; POWERS], mut state: u128, blocks: &[u8]) -> u128 {
+    for batch in blocks.chunks(16 * VECTORS * V::BLOCKS) {
+        let powers = &powers[POWERS - batch.len() / 16..];
+        let whole = batch.len() / (16 * V::BLOCKS) * V::BLOCKS;
+        // SAFETY: the caller has V's instructions, which include those for one block; there are as many powers as blocks.
+        unsafe {
+            let mut add = vector(state);
+            let mut sum = Products::zero();
+            for at in (0..whole).step_by(V::BLOCKS) {
+                let x = V::load_blocks(batch.as_ptr().add(16 * at)).xor(V::first(add));
+                sum = sum.plus(Products::of(x, V::load(powers.as_ptr().add(at))));
+                add = _mm_setzero_si128();
+            }
+            let mut sum = sum.fold();
+            let rest = batch[16 * whole..].chunks_exact(16);
+            for (block, power) in rest.zip(&powers[whole..]) {
+                let x = __m128i::load_blocks(block.as_ptr()).xor(add);
+                sum = sum.plus(Products::of(x, vector(*power)));
+                add = _mm_setzero_si128();
+            }
+            state = reduce(sum);
         }
-        state = reduce(sum);
     }
     state
 }
 
-#[inline]
-#[target_feature(enable = "pclmulqdq,avx2")]
-fn multiply(a: __m128i, b: __m128i) -> Product {
-    Product {
-        low: _mm_clmulepi64_si128::<0x00>(a, b),
-        middle: _mm_xor_si128(
-            _mm_clmulepi64_si128::<0x01>(a, b),
-            _mm_clmulepi64_si128::<0x10>(a, b),
-        ),
-        high: _mm_clmulepi64_si128::<0x11>(a, b),
+// SAFETY of every block below: the caller has V's instructions.
+impl<V: Vector> Products<V> {
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        let zero = unsafe { V::first(_mm_setzero_si128()) };
+        Self {
+            low: zero,
+            middle: zero,
+            high: zero,
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn of(a: V, b: V) -> Self {
+        unsafe {
+            Self {
+                low: a.multiply::<0x00>(b),
+                middle: a.multiply::<0x01>(b).xor(a.multiply::<0x10>(b)),
+                high: a.multiply::<0x11>(b),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn plus(self, other: Self) -> Self {
+        unsafe {
+            Self {
+                low: self.low.xor(other.low),
+                middle: self.middle.xor(other.middle),
+                high: self.high.xor(other.high),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn fold(self) -> Products<__m128i> {
+        unsafe {
+            Products {
+                low: self.low.fold(),
+                middle: self.middle.fold(),
+                high: self.high.fold(),
+            }
+        }
     }
 }
 
 /// Montgomery's reduction modulo x¹²⁸ + x¹²⁷ + x¹²⁶ + x¹²¹ + 1: twice add a multiple that clears 64 low bits.
-#[inline]
-#[target_feature(enable = "pclmulqdq,avx2")]
-fn reduce(Product { low, middle, high }: Product) -> u128 {
-    let polynomial = _mm_set_epi64x(0, 0xC2 << 56);
-    let low = _mm_xor_si128(low, _mm_slli_si128::<8>(middle));
-    let high = _mm_xor_si128(high, _mm_srli_si128::<8>(middle));
-    let fold = |x: __m128i| {
-        let swapped = _mm_shuffle_epi32::<0b01_00_11_10>(x);
-        _mm_xor_si128(swapped, _mm_clmulepi64_si128::<0x00>(x, polynomial))
-    };
-    number(_mm_xor_si128(high, fold(fold(low))))
+#[inline(always)]
+unsafe fn reduce(Products { low, middle, high }: Products<__m128i>) -> u128 {
+    // SAFETY: the caller has PCLMULQDQ and AVX2.
+    unsafe {
+        let polynomial = _mm_set_epi64x(0, 0xC2 << 56);
+        let low = _mm_xor_si128(low, _mm_slli_si128::<8>(middle));
+        let high = _mm_xor_si128(high, _mm_srli_si128::<8>(middle));
+        let fold = |x: __m128i| {
+            let swapped = _mm_shuffle_epi32::<0b01_00_11_10>(x);
+            _mm_xor_si128(swapped, _mm_clmulepi64_si128::<0x00>(x, polynomial))
+        };
+        number(_mm_xor_si128(high, fold(fold(low))))
+    }
 }
 
 #[inline(always)]

@@ -38,6 +38,11 @@ impl Mask {
     }
 
     #[inline(always)]
+    pub(crate) fn xor(self, other: Self) -> Self {
+        Self(self.0 ^ other.0)
+    }
+
+    #[inline(always)]
     pub(crate) fn not(self) -> Self {
         Self(!self.0)
     }
@@ -146,6 +151,11 @@ pub(crate) fn keep(mask: Mask, a: &Limbs) -> Limbs {
 /// 2^512 modulo `modulus`, which takes a value into Montgomery form (radix 2^256).
 pub(crate) const fn montgomery_square_radix(modulus: &Limbs) -> Limbs {
     double_mod(montgomery_one(modulus), 256, modulus)
+}
+
+/// 2^768 modulo `modulus`: the Montgomery form of an inverse is its product with the inverse of a Montgomery form.
+pub(crate) const fn montgomery_cube_radix(modulus: &Limbs) -> Limbs {
+    double_mod(montgomery_one(modulus), 512, modulus)
 }
 
 /// 2^256 modulo `modulus`, one in Montgomery form; `modulus` is above 2^255.

@@ -4,14 +4,15 @@
 //! in constant time and is wiped when dropped; functions named `vartime` are for public values.
 
 mod arith;
-mod booth;
 mod ciphertext;
 mod der;
+mod digits;
 mod encoding;
 mod encrypt;
 mod exchange;
 mod field;
 mod identity;
+mod inverse;
 mod key;
 mod limbs;
 mod multiply;

@@ -24,6 +24,16 @@ pub(crate) struct Jacobian {
     pub(crate) z: Element,
 }
 
+/// A point (X/ZZ, Y/ZZZ) with ZZ³ = ZZZ²: longer than [`Jacobian`], but a table entry is added with one squaring less and
+/// a shorter chain of products. Never infinity, except as the sum of inverse points: then ZZ is zero.
+#[derive(Clone, Copy)]
+pub(crate) struct Extended {
+    x: Element,
+    y: Element,
+    zz: Element,
+    zzz: Element,
+}
+
 /// The base point G as integers (GB/T 32918.5-2017, 2): x, then y.
 const GENERATOR: [limbs::Limbs; 2] = [
     [
@@ -69,6 +79,27 @@ impl Affine {
         }
     }
 
+    /// A point that is not infinity with ZZ = ZZZ = 1.
+    #[inline(always)]
+    pub(crate) fn to_extended(self) -> Extended {
+        Extended {
+            x: self.x,
+            y: self.y,
+            zz: ONE,
+            zzz: ONE,
+        }
+    }
+
+    /// A point that is not infinity with Z = 1.
+    #[inline(always)]
+    pub(crate) fn to_finite_jacobian(self) -> Jacobian {
+        Jacobian {
+            x: self.x,
+            y: self.y,
+            z: ONE,
+        }
+    }
+
     /// The same point with Z = 1, or Z = 0 for what stands for infinity.
     pub(crate) fn to_jacobian(self) -> Jacobian {
         let z = limbs::select(self.is_infinity(), &ZERO, &ONE);
@@ -94,8 +125,9 @@ impl Jacobian {
 
     /// Doubles, in every case: infinity stays, and no point of this group has order two.
     ///
-    /// In place, like all that runs in a loop: a copy made of wide loads would wait for the narrow stores before it.
-    #[inline]
+    /// In place, like all that runs in a loop: a copy made of wide loads would wait for the narrow stores before it. Not
+    /// inlined: the assembly below needs nearly all registers there are.
+    #[inline(never)]
     pub(crate) fn double<A: Arith>(&mut self) {
         let zz = A::sqr(&self.z);
         let y2 = field::double::<A>(&self.y);
@@ -148,37 +180,18 @@ impl Jacobian {
         *self = self.add_different::<A>(other).point;
     }
 
-    /// Adds a table entry, right also where either is infinity; not where they are equal. Constant time.
+    /// Adds a table entry that is not equal to self; neither may be infinity. Inverse points are right. Constant time.
     #[inline]
     pub(crate) fn add_unequal_affine<A: Arith>(&mut self, other: &Affine) {
-        let sum = self.add_different_affine::<A>(other).point;
-        self.replace_unless_infinity::<A>(&sum, other);
+        *self = self.add_different_affine::<A>(other).point;
     }
 
-    /// Adds a table entry in every case, in constant time.
+    /// Adds a table entry, in constant time. Neither may be infinity.
     pub(crate) fn add_affine<A: Arith>(&mut self, other: &Affine) {
         let mut double = *self;
         double.double::<A>();
         let sum = self.add_different_affine::<A>(other);
-        let point = Self::select::<A>(sum.equal_terms, &double, &sum.point);
-        self.replace_unless_infinity::<A>(&point, other);
-    }
-
-    /// Takes the value of a sum of self and other; where one of these is infinity, the other one.
-    #[inline(always)]
-    fn replace_unless_infinity<A: Arith>(&mut self, sum: &Self, other: &Affine) {
-        let (own_infinity, other_infinity) = (self.is_infinity(), other.is_infinity());
-        let sum = Self::select::<A>(
-            own_infinity,
-            &Self {
-                x: other.x,
-                y: other.y,
-                z: ONE,
-            },
-            sum,
-        );
-        // Where both are, self stays.
-        *self = Self::select::<A>(other_infinity, self, &sum);
+        *self = Self::select::<A>(sum.equal_terms, &double, &sum.point);
     }
 
     /// Adds a public point in every case: branches instead of computing both.
@@ -233,6 +246,41 @@ impl Jacobian {
             x: A::mul(&self.x, &zz),
             y: A::mul(&self.y, &A::mul(&zz, z_inverse)),
         }
+    }
+}
+
+impl Extended {
+    /// Adds a table entry that is not equal to self; neither may be infinity. Inverse points are right.
+    #[inline]
+    pub(crate) fn add_unequal_affine<A: Arith>(&mut self, other: &Affine) {
+        let h = A::sub(&A::mul(&other.x, &self.zz), &self.x);
+        let r = A::sub(&A::mul(&other.y, &self.zzz), &self.y);
+        let hh = A::sqr(&h);
+        let hhh = A::mul(&h, &hh);
+        let v = A::mul(&self.x, &hh);
+        self.zz = A::mul(&self.zz, &hh);
+        self.zzz = A::mul(&self.zzz, &hhh);
+        self.x = A::sub(&A::sub(&A::sqr(&r), &hhh), &field::double::<A>(&v));
+        let y_hhh = A::mul(&self.y, &hhh);
+        self.y = A::sub(&A::mul(&r, &A::sub(&v, &self.x)), &y_hhh);
+    }
+
+    /// The same point with Z = ZZ.
+    pub(crate) fn to_jacobian<A: Arith>(self) -> Jacobian {
+        Jacobian {
+            x: A::mul(&self.x, &self.zz),
+            y: A::mul(&self.y, &self.zzz),
+            z: self.zz,
+        }
+    }
+}
+
+impl Zeroize for Extended {
+    fn zeroize(&mut self) {
+        self.x.zeroize();
+        self.y.zeroize();
+        self.zz.zeroize();
+        self.zzz.zeroize();
     }
 }
 

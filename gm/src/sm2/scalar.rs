@@ -3,6 +3,7 @@
 use zeroize::Zeroize;
 
 use super::arith::product;
+use super::inverse::Modulus;
 use super::limbs::{self, Limbs, Mask};
 
 /// The order n of the group (GB/T 32918.5-2017, 2).
@@ -62,6 +63,12 @@ impl Scalar {
         Self(limbs::sub_mod(&self.0, &other.0, &N))
     }
 
+    /// n − self where the mask is set, which is n for zero.
+    pub(crate) fn negated_where(&self, mask: Mask) -> Self {
+        let negated = Self(limbs::subtract(&N, &self.0).0);
+        Self(limbs::select(mask, &negated.0, &self.0))
+    }
+
     /// self·other mod n.
     pub(crate) fn mul(&self, other: &Self) -> Self {
         self.to_montgomery().montgomery_mul(other)
@@ -77,23 +84,10 @@ impl Scalar {
         Self(montgomery_reduce(product(&self.0, &other.0)))
     }
 
-    /// 1/self in Montgomery form, by self^(n−2); zero gives zero. The exponent is public, the time does not depend on self.
+    /// 1/self in Montgomery form; zero gives zero. The time does not depend on self.
     pub(crate) fn invert_to_montgomery(&self) -> Self {
-        let base = self.to_montgomery();
-        let exponent = limbs::subtract(&N, &[2, 0, 0, 0]).0;
-        let mut next = Self(limbs::montgomery_one(&N));
-        let powers: [Self; 16] = std::array::from_fn(|_| {
-            let after = next.montgomery_mul(&base);
-            std::mem::replace(&mut next, after)
-        });
-        let mut acc = powers[limbs::bits(&exponent, 252, 4) as usize].clone();
-        for position in (0..252).step_by(4).rev() {
-            for _ in 0..4 {
-                acc = acc.montgomery_mul(&acc);
-            }
-            acc = acc.montgomery_mul(&powers[limbs::bits(&exponent, position, 4) as usize]);
-        }
-        acc
+        const MODULUS: Modulus = Modulus::new(&N);
+        Self(MODULUS.invert(&self.0)).to_montgomery()
     }
 }
 

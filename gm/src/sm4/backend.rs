@@ -77,7 +77,7 @@ impl Backend {
     pub(super) fn ghash(self) -> ghash::Backend {
         let wanted = match self {
             Self::GfniAvx512 => ghash::Backend::VpclmulAvx512,
-            Self::GfniAvx2 | Self::AesNiAvx2 => ghash::Backend::Pclmul,
+            Self::GfniAvx2 | Self::AesNiAvx2 => ghash::Backend::VpclmulAvx2,
             Self::Portable => ghash::Backend::Portable,
         };
         if wanted.is_available() {

@@ -8,8 +8,8 @@
 
 use std::arch::asm;
 use std::arch::x86_64::{
-    __m256i, _mm256_and_si256, _mm256_cmpeq_epi64, _mm256_loadu_si256, _mm256_or_si256,
-    _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_storeu_si256,
+    __m256i, _mm256_add_epi64, _mm256_blendv_epi8, _mm256_cmpeq_epi64, _mm256_loadu_si256,
+    _mm256_or_si256, _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_storeu_si256,
 };
 
 use super::{Arith, P};
@@ -300,22 +300,32 @@ impl Arith for Adx {
     }
 }
 
+/// Two entries per step, each with sums of its own, so that four units work at once.
 #[target_feature(enable = "avx2")]
 fn lookup(table: &[Affine], index: u64) -> Affine {
-    let mut found = Affine {
-        x: limbs::ZERO,
-        y: limbs::ZERO,
-    };
-    let (mut x, mut y) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+    let zero = _mm256_setzero_si256();
+    let (mut even, mut odd) = ([zero; 2], [zero; 2]);
     let wanted = _mm256_set1_epi64x(index as i64);
-    for (entry, candidate) in table.iter().zip(1i64..) {
-        let mask = _mm256_cmpeq_epi64(_mm256_set1_epi64x(candidate), wanted);
-        x = _mm256_or_si256(x, _mm256_and_si256(mask, load(&entry.x)));
-        y = _mm256_or_si256(y, _mm256_and_si256(mask, load(&entry.y)));
+    let (one, two) = (_mm256_set1_epi64x(1), _mm256_set1_epi64x(2));
+    let mut candidate = zero;
+    let add = |sum: &mut [__m256i; 2], candidate, entry: &Affine| {
+        let mask = _mm256_cmpeq_epi64(candidate, wanted);
+        sum[0] = _mm256_blendv_epi8(sum[0], load(&entry.x), mask);
+        sum[1] = _mm256_blendv_epi8(sum[1], load(&entry.y), mask);
+    };
+    let (pairs, rest) = table.as_chunks::<2>();
+    for [first, second] in pairs {
+        add(&mut even, candidate, first);
+        add(&mut odd, _mm256_add_epi64(candidate, one), second);
+        candidate = _mm256_add_epi64(candidate, two);
     }
-    store(&mut found.x, x);
-    store(&mut found.y, y);
-    found
+    if let [last] = rest {
+        add(&mut even, candidate, last);
+    }
+    Affine {
+        x: store(_mm256_or_si256(even[0], odd[0])),
+        y: store(_mm256_or_si256(even[1], odd[1])),
+    }
 }
 
 #[target_feature(enable = "avx2")]
@@ -327,7 +337,9 @@ fn load(limbs: &Limbs) -> __m256i {
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn store(limbs: &mut Limbs, value: __m256i) {
+fn store(value: __m256i) -> Limbs {
+    let mut limbs = limbs::ZERO;
     // SAFETY: the reference is to 32 writable bytes, and the store needs no alignment.
     unsafe { _mm256_storeu_si256(limbs.as_mut_ptr().cast(), value) }
+    limbs
 }

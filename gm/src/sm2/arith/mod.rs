@@ -37,7 +37,7 @@ pub(crate) trait Arith {
     fn half(a: &Limbs) -> Limbs;
     /// `a` where the mask is set, `b` elsewhere.
     fn select(mask: Mask, a: &Limbs, b: &Limbs) -> Limbs;
-    /// Entry `index − 1` of `table`, or zeros for index 0, reading every entry.
+    /// Entry `index` of `table`, reading every entry.
     fn lookup(table: &[Affine], index: u64) -> Affine;
 }
 

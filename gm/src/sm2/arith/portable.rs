@@ -46,7 +46,7 @@ impl Arith for Portable {
             x: limbs::ZERO,
             y: limbs::ZERO,
         };
-        for (entry, candidate) in table.iter().zip(1u64..) {
+        for (entry, candidate) in table.iter().zip(0u64..) {
             let mask = Mask::is_zero(candidate ^ index).word();
             for i in 0..4 {
                 found.x[i] |= entry.x[i] & mask;

@@ -107,13 +107,18 @@ impl<S: Substitution> Lanes for Half<S> {
     }
 
     #[inline(always)]
-    unsafe fn round(x: [Self; 4], key: u32) -> Self {
-        unsafe { Self::new(linear(x[0].0, S::parts(mix(x, key)))) }
+    unsafe fn xor3(self, other: Self, last: Self) -> Self {
+        unsafe { self.xor(other).xor(last) }
     }
 
     #[inline(always)]
-    unsafe fn round_single(x: [Self; 4], key: u32) -> Self {
-        unsafe { Self::new(linear(x[0].0, S::parts_low(mix(x, key)))) }
+    unsafe fn substitute(self, t: Self) -> Self {
+        unsafe { Self::new(linear(self.0, S::parts(t.0))) }
+    }
+
+    #[inline(always)]
+    unsafe fn substitute_single(self, t: Self) -> Self {
+        unsafe { Self::new(linear(self.0, S::parts_low(t.0))) }
     }
 
     #[inline(always)]
@@ -139,16 +144,6 @@ impl<S: Substitution> Lanes for Half<S> {
     #[inline(always)]
     unsafe fn rotate_block(self) -> Self {
         unsafe { Self::new(_mm256_shuffle_epi32::<0b01_00_11_10>(self.0)) }
-    }
-}
-
-/// The sum under the S-box, ordered so that the newest word, `x[3]`, comes last.
-#[inline(always)]
-unsafe fn mix<S>(x: [Half<S>; 4], key: u32) -> __m256i {
-    // SAFETY: AVX2 is there.
-    unsafe {
-        let known = _mm256_xor_si256(x[1].0, _mm256_set1_epi32(key as i32));
-        _mm256_xor_si256(_mm256_xor_si256(known, x[2].0), x[3].0)
     }
 }
 

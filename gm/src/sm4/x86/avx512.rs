@@ -79,14 +79,17 @@ impl Lanes for Wide {
     }
 
     #[inline(always)]
-    unsafe fn round(x: [Self; 4], key: u32) -> Self {
+    unsafe fn xor3(self, other: Self, last: Self) -> Self {
+        unsafe { Self(xor3(self.0, other.0, last.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn substitute(self, Self(t): Self) -> Self {
         unsafe {
-            let known = _mm512_xor_si512(x[1].0, _mm512_set1_epi32(key as i32));
-            let t = xor3(known, x[2].0, x[3].0);
             let a = _mm512_gf2p8affineinv_epi64_epi8::<A_CONSTANT>(t, matrix(A));
             let b = _mm512_gf2p8affineinv_epi64_epi8::<0>(t, matrix(B));
             let c = _mm512_gf2p8affineinv_epi64_epi8::<0>(t, matrix(C));
-            let low = xor3(x[0].0, a, _mm512_rol_epi32::<8>(b));
+            let low = xor3(self.0, a, _mm512_rol_epi32::<8>(b));
             Self(xor3(
                 low,
                 _mm512_rol_epi32::<16>(b),

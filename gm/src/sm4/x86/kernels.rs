@@ -179,22 +179,26 @@ fn vector<V: Lanes>(g: usize, i: usize) -> usize {
     (4 * g + i) * 4 * V::BLOCKS
 }
 
+/// All 32 rounds. Of the three words under the S-box two are the same in two rounds, so their sum is made once.
 #[inline(always)]
 unsafe fn rounds<V: Lanes, const G: usize>(keys: &[u32; 32], x: &mut [[V; 4]; G]) {
     // SAFETY: the caller has V's instructions.
     unsafe {
-        for k in keys.chunks_exact(4) {
-            for x in x.iter_mut() {
-                x[0] = V::round([x[0], x[1], x[2], x[3]], k[0]);
+        for k in keys.as_chunks::<4>().0 {
+            let k = k.map(|key| V::splat(key));
+            let mut shared = x.map(|x| x[2].xor(x[3]));
+            for (x, shared) in x.iter_mut().zip(shared) {
+                x[0] = x[0].substitute(k[0].xor3(shared, x[1]));
             }
-            for x in x.iter_mut() {
-                x[1] = V::round([x[1], x[2], x[3], x[0]], k[1]);
+            for (x, shared) in x.iter_mut().zip(shared) {
+                x[1] = x[1].substitute(k[1].xor3(shared, x[0]));
             }
-            for x in x.iter_mut() {
-                x[2] = V::round([x[2], x[3], x[0], x[1]], k[2]);
+            shared = x.map(|x| x[0].xor(x[1]));
+            for (x, shared) in x.iter_mut().zip(shared) {
+                x[2] = x[2].substitute(k[2].xor3(shared, x[3]));
             }
-            for x in x.iter_mut() {
-                x[3] = V::round([x[3], x[0], x[1], x[2]], k[3]);
+            for (x, shared) in x.iter_mut().zip(shared) {
+                x[3] = x[3].substitute(k[3].xor3(shared, x[2]));
             }
         }
     }
@@ -207,11 +211,13 @@ unsafe fn chain_block<V: Lanes>(keys: &[u32; 32], chain: [V; 4], block: V) -> [V
     unsafe {
         let plain = split(block.swap_bytes().enter());
         let mut x: [V; 4] = std::array::from_fn(|i| chain[i].xor(plain[i]));
-        for k in keys.chunks_exact(4) {
-            x[0] = V::round_single([x[0], x[1], x[2], x[3]], k[0]);
-            x[1] = V::round_single([x[1], x[2], x[3], x[0]], k[1]);
-            x[2] = V::round_single([x[2], x[3], x[0], x[1]], k[2]);
-            x[3] = V::round_single([x[3], x[0], x[1], x[2]], k[3]);
+        for k in keys.as_chunks::<4>().0 {
+            let k = k.map(|key| V::splat(key));
+            // Where only one block is under way, the newest word decides when a round begins.
+            x[0] = x[0].substitute_single(k[0].xor(x[1]).xor3(x[2], x[3]));
+            x[1] = x[1].substitute_single(k[1].xor(x[2]).xor3(x[3], x[0]));
+            x[2] = x[2].substitute_single(k[2].xor(x[3]).xor3(x[0], x[1]));
+            x[3] = x[3].substitute_single(k[3].xor(x[0]).xor3(x[1], x[2]));
         }
         x.reverse();
         x

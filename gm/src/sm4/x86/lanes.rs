@@ -35,13 +35,15 @@ pub(super) trait Lanes: Copy {
     unsafe fn enter(self) -> Self;
     /// The inverse of [`Lanes::enter`].
     unsafe fn leave(self) -> Self;
-    /// `x0 ⊕ L(S(x1 ⊕ x2 ⊕ x3 ⊕ key))`, all in the basis of [`Lanes::enter`], the key also with `c` added.
-    unsafe fn round(x: [Self; 4], key: u32) -> Self;
-    /// [`Lanes::round`] for the lowest lane only, where a shorter latency is possible.
+    /// The sum of three words; the one that is known last comes last.
+    unsafe fn xor3(self, other: Self, last: Self) -> Self;
+    /// `self ⊕ L(S(t))`, all in the basis of [`Lanes::enter`], and `c` added to `t`.
+    unsafe fn substitute(self, t: Self) -> Self;
+    /// [`Lanes::substitute`] for the lowest lane only, where a shorter latency is possible.
     #[inline(always)]
-    unsafe fn round_single(x: [Self; 4], key: u32) -> Self {
+    unsafe fn substitute_single(self, t: Self) -> Self {
         // SAFETY: the same requirements.
-        unsafe { Self::round(x, key) }
+        unsafe { self.substitute(t) }
     }
 
     unsafe fn unpack_low_words(self, other: Self) -> Self;
