@@ -73,6 +73,12 @@ pub struct WorkerStats {
     pub stream_sessions: Counter,
     /// Stream sessions that no peer took.
     pub stream_unserved: Counter,
+    /// Requests, connections and sessions refused by a limit.
+    pub limit_refused: Counter,
+    /// Those a limit made wait.
+    pub limit_delayed: Counter,
+    /// Those a limit in `dry_run` would have refused or made wait.
+    pub limit_excused: Counter,
     /// Connections ended by a panic, a fault of the gateway.
     pub panics: Counter,
     /// Access-log lines lost because the disk could not keep up.

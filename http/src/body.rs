@@ -4,6 +4,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use alb_core::limit::Permit;
 use alb_core::upstream::Active;
 use alb_core::{Error, Kind, Side, Stream};
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use crate::exchange::Pump;
 use crate::h1::RequestBody;
 use crate::h1::client::ResponseBody;
 use crate::h2;
+use crate::pace::Limited;
 use crate::static_files::FileBody;
 use crate::upgrade::Tunnel;
 
@@ -29,6 +31,8 @@ pub struct Body {
     record: Option<Box<Record>>,
     /// Counts the response at its peer while it lasts.
     active: Option<Active>,
+    /// The limits it is under.
+    limited: Option<Box<Limited>>,
     /// Dropped, and so noticed, when the body is over.
     over: Option<oneshot::Sender<()>>,
 }
@@ -98,7 +102,10 @@ impl Body {
     /// Takes the other end of an upgraded connection out.
     pub fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
         match std::mem::take(&mut self.source) {
-            Source::Tunnel(tunnel) => Some(tunnel),
+            Source::Tunnel(mut tunnel) => {
+                tunnel.limited = self.limited.take();
+                Some(tunnel)
+            }
             other => {
                 self.source = other;
                 None
@@ -120,6 +127,14 @@ impl Body {
     /// Holds the count of a try at a peer until the body is over.
     pub fn counted(mut self, active: Active) -> Self {
         self.active = Some(active);
+        self
+    }
+
+    /// Holds what its limits have counted until the body is over, and keeps to their bandwidth.
+    pub fn limited(mut self, permit: Permit) -> Self {
+        if !permit.is_empty() {
+            self.limited = Some(Box::new(Limited::new(permit)));
+        }
         self
     }
 
@@ -177,6 +192,15 @@ impl Body {
         }
     }
 
+    fn poll_limited(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let Some(mut limited) = self.limited.take() else {
+            return self.poll_source(cx);
+        };
+        let frame = limited.poll_frame(cx, |cx| self.poll_source(cx));
+        self.limited = Some(limited);
+        frame
+    }
+
     /// Lets the connection of a response go once it has been read.
     fn release(&mut self) {
         match std::mem::take(&mut self.source) {
@@ -225,7 +249,7 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         self.touched |= !matches!(self.source, Source::Empty);
-        let frame = ready!(self.poll_source(cx));
+        let frame = ready!(self.poll_limited(cx));
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
         {
@@ -235,7 +259,12 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.source, Source::Empty | Source::Tunnel(_))
+        let is_read = matches!(self.source, Source::Empty | Source::Tunnel(_));
+        is_read
+            && !self
+                .limited
+                .as_ref()
+                .is_some_and(|limited| limited.has_rest())
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -138,6 +138,7 @@ fn switch(outbound: &Outbound, head: ResponseHead, rest: Rest) -> Result<Respons
     let protocol = head.headers.get(UPGRADE).cloned();
     let mut response = Response::new(Body::tunnel(Tunnel {
         peer: idle.into_transport(),
+        limited: None,
     }));
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers;

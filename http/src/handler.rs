@@ -1,7 +1,8 @@
-//! A request's path, in wire order: pin the snapshot, find the route, act, edit the response, log.
+//! A request's path, in wire order: pin the snapshot, find the route, ask its limits, act, edit the response, log.
 
 use std::rc::Rc;
 
+use alb_core::limit::Permit;
 use alb_core::{Error, Kind, Side};
 use http::header::{HOST, SERVER};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -14,7 +15,7 @@ use crate::remote::Remote;
 use crate::response::Form;
 use crate::route::{Action, Listener, Route, Settings, normalise_host, normalise_path};
 use crate::worker::Current;
-use crate::{access, headers, proxy, response, static_files};
+use crate::{access, headers, limits, proxy, response, static_files};
 
 /// Answers a request. Never fails: what goes wrong becomes the answer.
 pub async fn handle(client: &Rc<Client>, request: Request<Body>) -> Response<Body> {
@@ -78,6 +79,15 @@ async fn answer(
         remote,
     };
     limit_body(&mut request, route, &client.settings)?;
+    let permit = if route.limits.is_empty() && listener.paces.is_empty() {
+        Permit::default()
+    } else {
+        let client_ip = client.info.peer.ip();
+        match limits::admit(client, listener, route, &request, client_ip).await {
+            Ok(permit) => permit,
+            Err(refusal) => return Ok(limits::refused(&refusal, form)),
+        }
+    };
     let mut response = match &route.action {
         Action::Proxy(upstream) => proxy::forward(context, *upstream, request, record).await?,
         Action::Files(files) => {
@@ -88,7 +98,7 @@ async fn answer(
         }
     };
     headers::edit_response(response.headers_mut(), route);
-    Ok(response)
+    Ok(response.map(|body| body.limited(permit)))
 }
 
 /// The route of a request; 404 where there is none.

@@ -17,6 +17,8 @@ pub mod h1;
 mod h2;
 mod handler;
 mod headers;
+mod limits;
+mod pace;
 mod pool;
 mod prefixed;
 mod proxy;

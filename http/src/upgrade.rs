@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
 use crate::h1::transport::Transport;
+use crate::pace::Limited;
 
 /// A tunnel through which nothing has moved for so long is closed: longer than any keep-alive of WebSocket libraries.
 const IDLE: Duration = Duration::from_secs(600);
@@ -19,11 +20,14 @@ const PIECE: usize = 16 * 1024;
 pub struct Tunnel {
     /// The connection to the peer, with what it sent after its 101.
     pub peer: Transport<Stream>,
+    /// The limits that count it, as the request it was.
+    pub limited: Option<Box<Limited>>,
 }
 
 /// Moves bytes between client and peer until both have ended, one has failed, or nothing has moved for too long.
 /// A tunnel of a worker that is leaving goes on until its client ends it, or the drain is over.
 pub async fn relay(client: Transport<Stream>, tunnel: Tunnel) {
+    let _limited = tunnel.limited;
     let moved = std::cell::Cell::new(Instant::now());
     let (client_read, client_write) = tokio::io::split(client.stream);
     let (peer_read, peer_write) = tokio::io::split(tunnel.peer.stream);

@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use alb_conf::{Acceleration, Config, Loaded, Report};
+use alb_core::limit::{self, Limits};
 use alb_core::upstream::Upstream;
 use alb_http::Tables;
 
@@ -28,6 +29,8 @@ pub struct Snapshot {
     pub listeners: BTreeMap<SocketAddr, Arc<Listener>>,
     /// The upstreams by name.
     pub upstreams: HashMap<String, Arc<Upstream>>,
+    /// The limits, with their counts.
+    pub limits: Limits,
     /// Sites and routes.
     pub http: Arc<Tables>,
 }
@@ -79,7 +82,9 @@ impl Snapshot {
             upstreams: &upstreams,
             access: &lists,
         };
-        let http = alb_http::route::build(&config, &named, &mut found);
+        let mut limits = limit::Builder::new(&config.limit, previous.map(|p| &p.limits));
+        let http = alb_http::route::build(&config, &named, &mut limits, &mut found);
+        let limits = limits.finish();
         report.extend(found);
         if report.has_errors() {
             return Err(report);
@@ -88,6 +93,7 @@ impl Snapshot {
             config,
             listeners,
             upstreams,
+            limits,
             http: Arc::new(http),
         };
         Ok((snapshot, report))

@@ -78,6 +78,13 @@ impl Bandwidth {
     }
 }
 
+impl std::fmt::Debug for Throttle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rates = self.paces.iter().map(|pace| pace.rate);
+        f.debug_list().entries(rates).finish()
+    }
+}
+
 impl Throttle {
     pub(super) fn new(paces: &[Pace]) -> Option<Self> {
         (!paces.is_empty()).then(|| Throttle {

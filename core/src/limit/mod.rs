@@ -24,5 +24,5 @@ pub use bandwidth::Throttle;
 pub use key::{KeySource, Keys};
 pub use limiter::Limiter;
 pub use permit::Permit;
-pub use registry::Limits;
+pub use registry::{Builder, Limits};
 pub use set::{Decision, LimitSet, Refusal};

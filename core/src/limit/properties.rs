@@ -14,7 +14,7 @@ use super::connections::Connections;
 use super::key::{Key, Seeds};
 use super::registry::written;
 use super::table::Table;
-use super::{Decision, KeySource, Keys, LimitSet, Limits};
+use super::{Builder, Decision, KeySource, Keys, LimitSet};
 
 struct Client(IpAddr);
 
@@ -36,7 +36,7 @@ fn set(limits: &[&str]) -> LimitSet {
     let named = |(number, toml): (usize, &&str)| (number.to_string().into(), written(toml));
     let map: Map<Limit> = limits.iter().enumerate().map(named).collect();
     let names: Vec<_> = map.keys().cloned().collect();
-    Limits::new(&map).requests(&names, None)
+    Builder::new(&map, None).requests(&names)
 }
 
 fn key(number: u128) -> Key {
@@ -158,7 +158,7 @@ fn a_flood_of_keys_erases_nothing_and_takes_no_memory() {
         "x".to_owned().into(),
         written("rate = \"1/m\"\nentries = 4096"),
     )]);
-    let set = Limits::new(&map).requests(&["x".to_owned().into()], None);
+    let set = Builder::new(&map, None).requests(&["x".to_owned().into()]);
     let now = Instant::now();
     let refused = |number| matches!(set.admit(now, &client(number)), Decision::Refuse(_));
     assert!(!refused(1) && refused(1));

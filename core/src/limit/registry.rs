@@ -12,46 +12,73 @@ use super::set::LimitSet;
 /// and what sites and routes name it for (requests); it takes memory only for what it is named for.
 #[derive(Default)]
 pub struct Limits {
-    written: Map<Limit>,
-    sessions: BTreeMap<String, Arc<Limiter>>,
-    requests: BTreeMap<String, Arc<Limiter>>,
+    sessions: Made,
+    requests: Made,
 }
 
+/// Makes limits as they are named, adopting the counts of those of before.
+pub struct Builder<'a> {
+    written: &'a Map<Limit>,
+    previous: Option<&'a Limits>,
+    made: Limits,
+}
+
+type Made = BTreeMap<String, Arc<Limiter>>;
+
 impl Limits {
-    /// The limits as written; their counts are made, or adopted from `previous`, when they are first named.
-    pub fn new(written: &Map<Limit>) -> Self {
-        Limits {
-            written: written.clone(),
-            ..Limits::default()
+    /// Every limit in use, once for sessions and once for requests.
+    pub fn limiters(&self) -> impl Iterator<Item = &Arc<Limiter>> {
+        self.sessions.values().chain(self.requests.values())
+    }
+
+    /// Decisions for keys that found no place of their own: more than none means that `entries` is too small.
+    pub fn pressed(&self) -> u64 {
+        self.limiters().map(|limiter| limiter.pressed()).sum()
+    }
+}
+
+impl<'a> Builder<'a> {
+    /// Begins with the limits as written, and those that run.
+    pub fn new(written: &'a Map<Limit>, previous: Option<&'a Limits>) -> Self {
+        Builder {
+            written,
+            previous,
+            made: Limits::default(),
         }
     }
 
     /// The set for a listener's `limits`: it counts connections and sessions. Names that are unknown are passed over;
     /// the configuration's own check has complained.
-    pub fn sessions(&mut self, names: &[Spanned<String>], previous: Option<&Limits>) -> LimitSet {
-        let before = previous.map(|limits| &limits.sessions);
-        set(&self.written, &mut self.sessions, names, before)
+    pub fn sessions<'n>(
+        &mut self,
+        names: impl IntoIterator<Item = &'n Spanned<String>>,
+    ) -> LimitSet {
+        let before = self.previous.map(|limits| &limits.sessions);
+        set(self.written, &mut self.made.sessions, names, before)
     }
 
     /// The set for the `limits` of a site and a route: it counts requests.
-    pub fn requests(&mut self, names: &[Spanned<String>], previous: Option<&Limits>) -> LimitSet {
-        let before = previous.map(|limits| &limits.requests);
-        set(&self.written, &mut self.requests, names, before)
+    pub fn requests<'n>(
+        &mut self,
+        names: impl IntoIterator<Item = &'n Spanned<String>>,
+    ) -> LimitSet {
+        let before = self.previous.map(|limits| &limits.requests);
+        set(self.written, &mut self.made.requests, names, before)
     }
 
-    /// Every limit in use, once for sessions and once for requests.
-    pub fn limiters(&self) -> impl Iterator<Item = &Arc<Limiter>> {
-        self.sessions.values().chain(self.requests.values())
+    /// What has been made.
+    pub fn finish(self) -> Limits {
+        self.made
     }
 }
 
-fn set(
+fn set<'n>(
     written: &Map<Limit>,
-    made: &mut BTreeMap<String, Arc<Limiter>>,
-    names: &[Spanned<String>],
-    previous: Option<&BTreeMap<String, Arc<Limiter>>>,
+    made: &mut Made,
+    names: impl IntoIterator<Item = &'n Spanned<String>>,
+    previous: Option<&Made>,
 ) -> LimitSet {
-    let each = names.iter().filter_map(|name| {
+    let each = names.into_iter().filter_map(|name| {
         let limit = written.get(name.as_str())?;
         let limiter = made.entry(name.to_string()).or_insert_with(|| {
             let before = previous.and_then(|limits| limits.get(name.as_str()));
@@ -94,9 +121,9 @@ mod tests {
 
     fn limits(toml: &str, previous: Option<&Limits>) -> (Limits, LimitSet) {
         let map = Map::from([("x".to_owned().into(), written(toml))]);
-        let mut limits = Limits::new(&map);
-        let set = limits.requests(&["x".to_owned().into()], previous);
-        (limits, set)
+        let mut builder = Builder::new(&map, previous);
+        let set = builder.requests(&["x".to_owned().into()]);
+        (builder.finish(), set)
     }
 
     fn passes(set: &LimitSet) -> bool {
@@ -136,9 +163,10 @@ mod tests {
     #[test]
     fn listeners_and_routes_count_apart() {
         let map = Map::from([("x".to_owned().into(), written("connections = 1"))]);
-        let mut limits = Limits::new(&map);
+        let mut builder = Builder::new(&map, None);
         let names = ["x".to_owned().into()];
-        let (sessions, requests) = (limits.sessions(&names, None), limits.requests(&names, None));
+        let (sessions, requests) = (builder.sessions(&names), builder.requests(&names));
+        let limits = builder.finish();
         let session = sessions.admit(Instant::now(), &Client);
         assert!(matches!(session, Decision::Pass(_)));
         assert!(passes(&requests));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use alb_conf::{Config, Diagnostic, HeaderEdit, Size, Spanned};
 use alb_core::access::{AddressSet, Lists, find};
 use alb_core::hosts::Hosts;
+use alb_core::limit;
 use alb_core::upstream::Upstream;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -27,8 +28,13 @@ pub struct Named<'a> {
     pub access: &'a Lists,
 }
 
-/// Builds the tables; every problem found goes to `found`.
-pub fn build(config: &Config, named: &Named<'_>, found: &mut Vec<Diagnostic>) -> Tables {
+/// Builds the tables; `limits` makes the limits they name, and every problem found goes to `found`.
+pub fn build(
+    config: &Config,
+    named: &Named<'_>,
+    limits: &mut limit::Builder<'_>,
+    found: &mut Vec<Diagnostic>,
+) -> Tables {
     let upstreams = named.upstreams;
     let mut names: Vec<&String> = upstreams.keys().collect();
     names.sort();
@@ -41,15 +47,16 @@ pub fn build(config: &Config, named: &Named<'_>, found: &mut Vec<Diagnostic>) ->
         access: named.access,
         reserved: reserved_everywhere(config),
         file_routes: 0,
+        limits,
         found,
     };
     let sites: Vec<Site> = config.site.iter().map(|site| builder.site(site)).collect();
-    let file_routes = builder.file_routes;
     let listeners = config
         .http
         .iter()
-        .map(|http| (http.name(), listener(http, &config.site, named.access)))
+        .map(|http| (http.name(), builder.listener(http, &config.site)))
         .collect();
+    let file_routes = builder.file_routes;
     let upstreams = names
         .iter()
         .filter_map(|name| upstreams.get(*name).cloned())
@@ -62,20 +69,21 @@ pub fn build(config: &Config, named: &Named<'_>, found: &mut Vec<Diagnostic>) ->
     }
 }
 
-struct Builder<'a> {
+struct Builder<'a, 'p> {
     upstreams: HashMap<&'a str, usize>,
     access: &'a Lists,
     reserved: Vec<HeaderName>,
     file_routes: usize,
+    limits: &'a mut limit::Builder<'p>,
     found: &'a mut Vec<Diagnostic>,
 }
 
-impl Builder<'_> {
+impl Builder<'_, '_> {
     fn site(&mut self, written: &alb_conf::Site) -> Site {
         let mut site = Site::default();
         for route in &written.route {
             let number = site.routes.len();
-            let Some(mut built) = self.route(route) else {
+            let Some(mut built) = self.route(written, route) else {
                 continue;
             };
             let access = route.access.as_ref().or(written.access.as_ref());
@@ -108,7 +116,7 @@ impl Builder<'_> {
         }
     }
 
-    fn route(&mut self, written: &alb_conf::Route) -> Option<Route> {
+    fn route(&mut self, site: &alb_conf::Site, written: &alb_conf::Route) -> Option<Route> {
         let action = self.action(written)?;
         let (request_set, request_remove) = self.edit(&written.request_headers);
         let (response_set, response_remove) = self.edit(&written.response_headers);
@@ -128,7 +136,21 @@ impl Builder<'_> {
             tls_headers,
             access: None,
             max_body: written.max_body.map(limit),
+            limits: self
+                .limits
+                .requests(site.limits.iter().chain(&written.limits)),
         })
+    }
+
+    fn listener(&mut self, http: &alb_conf::Http, sites: &[Spanned<alb_conf::Site>]) -> Listener {
+        Listener {
+            settings: Arc::new(settings(http)),
+            trusted: (!http.trusted_proxies.is_empty())
+                .then(|| AddressSet::of(http.trusted_proxies.iter().map(|prefix| &**prefix))),
+            access: find(self.access, http.access.as_ref()),
+            paces: self.limits.sessions(&http.limits).with_bandwidth(),
+            hosts: hosts(http, sites),
+        }
     }
 
     /// `None` where `conf` has already complained.
@@ -230,7 +252,7 @@ fn reserved_everywhere(config: &Config) -> Vec<HeaderName> {
     names
 }
 
-fn listener(http: &alb_conf::Http, sites: &[Spanned<alb_conf::Site>], access: &Lists) -> Listener {
+fn hosts(http: &alb_conf::Http, sites: &[Spanned<alb_conf::Site>]) -> Hosts<usize> {
     let mut hosts = Hosts::default();
     let name = http.name();
     for (number, site) in sites
@@ -245,13 +267,7 @@ fn listener(http: &alb_conf::Http, sites: &[Spanned<alb_conf::Site>], access: &L
             hosts.insert_default(number);
         }
     }
-    Listener {
-        settings: Arc::new(settings(http)),
-        trusted: (!http.trusted_proxies.is_empty())
-            .then(|| AddressSet::of(http.trusted_proxies.iter().map(|prefix| &**prefix))),
-        access: find(access, http.access.as_ref()),
-        hosts,
-    }
+    hosts
 }
 
 fn settings(http: &alb_conf::Http) -> Settings {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alb_core::access::{AccessList, AddressSet};
+use alb_core::limit::LimitSet;
 use alb_core::upstream::Upstream;
 
 use crate::h1::head::Limits;
@@ -38,6 +39,8 @@ pub struct Listener {
     pub(crate) trusted: Option<AddressSet>,
     /// Whom the clients of these proxies must pass; those of others have passed it when they connected.
     pub(crate) access: Option<Arc<AccessList>>,
+    /// The limits of the listener that have a bandwidth: it holds for each response.
+    pub(crate) paces: LimitSet,
     hosts: Hosts<usize>,
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use alb_conf::{Forwarded, TlsFact};
 use alb_core::access::AccessList;
+use alb_core::limit::LimitSet;
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -45,6 +46,8 @@ pub struct Route {
     pub access: Option<Arc<AccessList>>,
     /// Bytes of a request body, where it differs from the listener's; `Some(None)` is no limit.
     pub max_body: Option<Option<u64>>,
+    /// Those of its site and its own.
+    pub limits: LimitSet,
 }
 
 /// Where the answer comes from.

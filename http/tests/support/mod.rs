@@ -66,7 +66,8 @@ impl Gateway {
             upstreams: &upstreams,
             access: &Default::default(),
         };
-        let tables = alb_http::route::build(&config, &named, &mut found);
+        let mut limits = alb_core::limit::Builder::new(&config.limit, None);
+        let tables = alb_http::route::build(&config, &named, &mut limits, &mut found);
         assert!(found.is_empty(), "{found:?}");
         let published = Published::new(Arc::new(tables));
         let stats = Arc::<WorkerStats>::default();

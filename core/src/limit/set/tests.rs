@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use alb_conf::Map;
 
-use super::super::Limits;
+use super::super::Builder;
 use super::super::registry::written;
 use super::*;
 
@@ -31,7 +31,7 @@ fn set(limits: &[&str]) -> LimitSet {
     let names: Vec<_> = (0..limits.len())
         .map(|number| name(number).into())
         .collect();
-    Limits::new(&map).requests(&names, None)
+    Builder::new(&map, None).requests(&names)
 }
 
 fn wait(decision: &Decision) -> Result<u64, &str> {
