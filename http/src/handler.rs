@@ -82,8 +82,7 @@ async fn answer(
     let permit = if route.limits.is_empty() && listener.paces.is_empty() {
         Permit::default()
     } else {
-        let client_ip = client.info.peer.ip();
-        match limits::admit(client, listener, route, &request, client_ip).await {
+        match limits::admit(context, listener, &request).await {
             Ok(permit) => permit,
             Err(refusal) => return Ok(limits::refused(&refusal, form)),
         }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use alb_conf::{Config, Listens, PreferGm, Report, Spanned, Tls};
-use alb_core::limit::LimitSet;
+use alb_core::limit::{self, LimitSet};
 use alb_core::listener::ConnectionLimit;
 use alb_core::upstream::Upstream;
 use alb_gm::tls::{Acceptor, AcceptorPolicy, ClientAuth, ClientAuthMode, Identity};
@@ -26,6 +26,8 @@ pub struct Listener {
     pub limit: Arc<ConnectionLimit>,
     /// How many of them there may be.
     pub max_connections: Option<u64>,
+    /// Asked before the handshake.
+    pub limits: LimitSet,
 }
 
 /// What is spoken on a listener, with what that needs.
@@ -41,31 +43,31 @@ pub fn build(
     config: &Config,
     identities: &Identities,
     upstreams: &HashMap<String, Arc<Upstream>>,
+    limits: &mut limit::Builder<'_>,
     previous: Option<&Snapshot>,
     report: &mut Report,
 ) -> BTreeMap<SocketAddr, Arc<Listener>> {
+    // HTTP's limits are asked at accept; a stream asks its own, when it knows the name in the hello.
+    let http = config.http.iter().map(|http| {
+        let limits = limits.sessions(&http.limits);
+        (http.max_connections, limits, Some(Protocol::Http))
+    });
+    let mut each: Vec<_> = http.collect();
+    each.extend(config.stream.iter().map(|stream| {
+        let before = previous.and_then(|previous| previous.service(&stream.name()));
+        let service = Service::build(stream, upstreams, limits.sessions(&stream.limits), before);
+        let protocol = service.map(|s| Protocol::Stream(Arc::new(s)));
+        (stream.max_connections, LimitSet::default(), protocol)
+    }));
     let mut builder = Builder {
         identities,
         previous,
         report,
         listeners: BTreeMap::new(),
     };
-    let http = config
-        .http
-        .iter()
-        .map(|http| (http.max_connections, Some(Protocol::Http)));
-    let streams = config.stream.iter().map(|stream| {
-        let before = previous.and_then(|previous| previous.service(&stream.name()));
-        let limits = LimitSet::default();
-        let service = Service::build(stream, upstreams, limits, before);
-        (
-            stream.max_connections,
-            service.map(|s| Protocol::Stream(Arc::new(s))),
-        )
-    });
     // In the order of `Config::listeners`.
-    for (written, (most, protocol)) in config.listeners().zip(http.chain(streams)) {
-        builder.add(&written, most, protocol);
+    for (written, (most, limits, protocol)) in config.listeners().zip(each) {
+        builder.add(&written, most, limits, protocol);
     }
     builder.listeners
 }
@@ -83,6 +85,7 @@ impl Builder<'_> {
         &mut self,
         written: &Listens<'_>,
         max_connections: Option<u64>,
+        limits: LimitSet,
         protocol: Option<Protocol>,
     ) {
         let Ok(acceptor) = self.acceptor(written) else {
@@ -99,6 +102,7 @@ impl Builder<'_> {
             acceptor,
             limit: limit.unwrap_or_default(),
             max_connections,
+            limits,
         });
         for address in written.listen {
             self.listeners.insert(**address, Arc::clone(&listener));

@@ -76,13 +76,20 @@ impl Snapshot {
         let lists = access::build(&config, &mut report);
         let identities = identities::load(&config, &mut report);
         let upstreams = upstreams::build(&config, &identities, previous, &mut report);
-        let listeners = listeners::build(&config, &identities, &upstreams, previous, &mut report);
+        let mut limits = limit::Builder::new(&config.limit, previous.map(|p| &p.limits));
+        let listeners = listeners::build(
+            &config,
+            &identities,
+            &upstreams,
+            &mut limits,
+            previous,
+            &mut report,
+        );
         let mut found = Vec::new();
         let named = alb_http::route::Named {
             upstreams: &upstreams,
             access: &lists,
         };
-        let mut limits = limit::Builder::new(&config.limit, previous.map(|p| &p.limits));
         let http = alb_http::route::build(&config, &named, &mut limits, &mut found);
         let limits = limits.finish();
         report.extend(found);

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use alb_core::limit::Permit;
 use alb_core::published::Pinned;
 use alb_core::stats::OpenConnection;
 use alb_core::{ConnInfo, Socket, Stream};
@@ -13,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
 use super::Worker;
+use super::limits;
 use super::listening::Known;
 use crate::snapshot::{Listener, Protocol};
 
@@ -76,35 +78,36 @@ impl Worker {
 
     async fn http(self: Rc<Self>, arrival: Arrival) {
         let name = Rc::clone(&arrival.name);
-        if let Some((stream, info)) = self.enter(arrival).await {
+        if let Some((stream, info, _permit)) = self.enter(arrival).await {
             alb_http::connection::serve(stream, info, name, Rc::clone(&self.http)).await;
         }
     }
 
     async fn stream(self: Rc<Self>, arrival: Arrival, service: Arc<Service>) {
-        if let Some((stream, info)) = self.enter(arrival).await {
+        if let Some((stream, info, _permit)) = self.enter(arrival).await {
             alb_stream::tcp::serve(stream, info, service, Rc::clone(&self.stream)).await;
         }
     }
 
-    /// Shakes hands if the listener says so.
-    async fn enter(&self, arrival: Arrival) -> Option<(Stream, ConnInfo)> {
+    /// Asks the listener's limits, then shakes hands if the listener says so. The permit is kept to the end.
+    async fn enter(&self, arrival: Arrival) -> Option<(Stream, ConnInfo, Permit)> {
         let Arrival {
             socket,
             mut info,
             listener,
             name,
         } = arrival;
+        let permit = limits::admit(&listener.limits, info.peer.ip(), &self.stats).await?;
         let socket = Socket::Tcp(socket);
         let Some(acceptor) = &listener.acceptor else {
-            return Some((Stream::Plain(socket), info));
+            return Some((Stream::Plain(socket), info, permit));
         };
         match acceptor.accept(socket).await {
             Ok(stream) => {
                 let tls = stream.info();
                 self.stats.handshake(tls.protocol, tls.resumed);
                 info.tls = Some(Rc::new(tls.clone()));
-                Some((Stream::Tls(Box::new(stream)), info))
+                Some((Stream::Tls(Box::new(stream)), info, permit))
             }
             Err(error) => {
                 self.handshake_failed(&name, &info, &error);

@@ -2,6 +2,7 @@
 //! supervisor talks to it through commands.
 
 mod connection;
+mod limits;
 mod listening;
 
 use std::cell::{Cell, RefCell};

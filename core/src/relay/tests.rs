@@ -170,7 +170,7 @@ fn throttle() -> Throttle {
     let text = "[limit.slow]\nbandwidth = \"64KiB/s\"\n[[stream]]\nlisten = [\"127.0.0.1:1\"]\n\
                 upstream = \"x\"\nlimits = [\"slow\"]\n[upstream.x]\npeers = [\"127.0.0.1:2\"]\n";
     let config = alb_conf::check_str(text).unwrap_or_else(|report| panic!("{report}"));
-    let mut limits = crate::limit::Limits::new(&config.limit);
-    let set = limits.sessions(&config.stream[0].limits, None);
+    let mut limits = crate::limit::Builder::new(&config.limit, None);
+    let set = limits.sessions(&config.stream[0].limits);
     set.pace(&Anybody).throttle().expect("a bandwidth")
 }
