@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use alb_core::limit::Permit;
 use alb_core::{Error, Kind, Side};
 use http::header::{HOST, SERVER};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -79,13 +78,9 @@ async fn answer(
         remote,
     };
     limit_body(&mut request, route, &client.settings)?;
-    let permit = if route.limits.is_empty() && listener.paces.is_empty() {
-        Permit::default()
-    } else {
-        match limits::admit(context, listener, &request).await {
-            Ok(permit) => permit,
-            Err(refusal) => return Ok(limits::refused(&refusal, form)),
-        }
+    let permit = match limits::admit(context, listener, &request).await {
+        Ok(permit) => permit,
+        Err(refusal) => return Ok(limits::refused(&refusal, form)),
     };
     let mut response = match &route.action {
         Action::Proxy(upstream) => proxy::forward(context, *upstream, request, record).await?,

@@ -10,26 +10,23 @@ use http::header::{COOKIE, RETRY_AFTER};
 use http::{HeaderValue, Request, Response, StatusCode};
 
 use crate::body::Body;
-use crate::connection::Client;
+use crate::context::Context;
 use crate::handler;
 use crate::response::{self, Form};
-use crate::route::{Listener, Route, normalise_host};
+use crate::route::{Listener, normalise_host};
 
 /// Asks the limits of a route, and waits if they say so; other requests of the connection go on meanwhile. The permit
 /// belongs to the response's body.
 pub async fn admit(
-    client: &Client,
+    context: Context<'_>,
     listener: &Listener,
-    route: &Route,
     request: &Request<Body>,
-    client_ip: IpAddr,
 ) -> Result<Permit, Refusal> {
-    let keys = RequestKeys {
-        client,
-        client_ip,
-        request,
-    };
-    let stats = &client.worker.stats;
+    let (route, stats) = (context.route, &context.client.worker.stats);
+    if route.limits.is_empty() && listener.paces.is_empty() {
+        return Ok(Permit::default());
+    }
+    let keys = RequestKeys { context, request };
     let (wait, mut permit) = match route.limits.admit(Instant::now(), &keys) {
         Decision::Pass(permit) => (Duration::ZERO, permit),
         Decision::Delay(wait, permit) => (wait, permit),
@@ -67,14 +64,13 @@ pub fn refused(refusal: &Refusal, form: Form) -> Response<Body> {
 }
 
 struct RequestKeys<'a> {
-    client: &'a Client,
-    client_ip: IpAddr,
+    context: Context<'a>,
     request: &'a Request<Body>,
 }
 
 impl Keys for RequestKeys<'_> {
     fn client_ip(&self) -> IpAddr {
-        self.client_ip
+        self.context.remote.ip
     }
 
     fn value(&self, source: &KeySource) -> Option<Cow<'_, [u8]>> {
@@ -92,10 +88,8 @@ impl Keys for RequestKeys<'_> {
             }
             KeySource::Cookie(name) => cookie(self.request, name).map(Cow::Borrowed),
             KeySource::Certificate => {
-                let subject = self
-                    .client
-                    .facts
-                    .tls(&self.client.info, TlsFact::ClientSubject);
+                let client = self.context.client;
+                let subject = client.facts.tls(&client.info, TlsFact::ClientSubject);
                 Some(Cow::Owned(subject?.as_bytes().to_vec()))
             }
             // Nobody logs in at the gateway over HTTP.
