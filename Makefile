@@ -26,8 +26,8 @@ packages:
 	scripts/python-venv
 
 bench: ## compare with nginx and HAProxy on one pinned core and print the ratios
-	scripts/install-packages build test bench
-	$(CARGO) build --release --locked
+	scripts/install-packages build bench
+	$(CARGO) build --release --locked --package alb --package alb-benches
 	benches/run
 
 fmt: ## format everything
