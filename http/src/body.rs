@@ -45,9 +45,12 @@ enum Source {
     /// A request over HTTP/1.
     Client(RequestBody),
     /// A response over HTTP/1.
-    Peer(Box<ResponseBody<Stream>>),
+    Peer(ResponseBody<Stream>),
     /// A response over HTTP/1 that began before its request ended.
-    EarlyPeer(Box<(ResponseBody<ReadHalf<Stream>>, Pump)>),
+    EarlyPeer {
+        body: ResponseBody<ReadHalf<Stream>>,
+        _request: Pump,
+    },
     /// Either, over HTTP/2.
     Http2(Box<h2::StreamBody>),
     File(FileBody),
@@ -72,12 +75,16 @@ impl Body {
             body.give_back();
             return Self::empty();
         }
-        Source::Peer(Box::new(body)).into()
+        Source::Peer(body).into()
     }
 
     /// A response body read from an HTTP/1 connection on which the request is still being written.
     pub fn early_peer(body: ResponseBody<ReadHalf<Stream>>, request: Pump) -> Self {
-        Source::EarlyPeer(Box::new((body, request))).into()
+        Source::EarlyPeer {
+            body,
+            _request: request,
+        }
+        .into()
     }
 
     /// A body read from an HTTP/2 stream.
@@ -119,23 +126,20 @@ impl Body {
     }
 
     /// Has `record` count what passes, and write its line when the body is over.
-    pub fn recorded(mut self, record: Option<Box<Record>>) -> Self {
+    pub fn record(&mut self, record: Option<Box<Record>>) {
         self.record = record;
-        self
     }
 
     /// Holds the count of a try at a peer until the body is over.
-    pub fn counted(mut self, active: Active) -> Self {
+    pub fn count(&mut self, active: Active) {
         self.active = Some(active);
-        self
     }
 
     /// Holds what its limits have counted until the body is over, and keeps to their bandwidth.
-    pub fn limited(mut self, permit: Permit) -> Self {
+    pub fn limit_by(&mut self, permit: Permit) {
         if !permit.is_empty() {
             self.limited = Some(Box::new(Limited::new(permit)));
         }
-        self
     }
 
     /// Tells, by dropping it, when the body has been sent or given up.
@@ -166,7 +170,7 @@ impl Body {
             Source::Full(bytes) => Some(bytes.len() as u64),
             Source::Client(body) => body.length(),
             Source::Peer(body) => body.length(),
-            Source::EarlyPeer(early) => early.0.length(),
+            Source::EarlyPeer { body, .. } => body.length(),
             Source::Http2(body) => body.length(),
             Source::File(file) => Some(file.length()),
         }
@@ -186,7 +190,7 @@ impl Body {
                 self.release();
                 Poll::Ready(frame)
             }
-            Source::EarlyPeer(early) => early.0.poll_frame(cx),
+            Source::EarlyPeer { body, .. } => body.poll_frame(cx),
             Source::Http2(body) => body.poll_frame(cx),
             Source::File(file) => file.poll_frame(cx),
         }

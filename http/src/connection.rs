@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -25,7 +26,14 @@ pub struct Client {
     pub(crate) settings: Arc<Settings>,
     pub(crate) facts: Facts,
     listener: Rc<str>,
-    pinned: RefCell<Rc<Current>>,
+    pinned: RefCell<Pin>,
+}
+
+/// The tables for one request, and the client's listener in them.
+#[derive(Clone)]
+pub(crate) struct Pin {
+    current: Rc<Current>,
+    listener: usize,
 }
 
 /// Serves a connection that `listener` accepted, to its end.
@@ -53,8 +61,8 @@ pub async fn serve(stream: Stream, info: ConnInfo, listener: Rc<str>, worker: Rc
 impl Client {
     /// `None` if the listener has just gone with a reload.
     fn new(info: ConnInfo, listener: Rc<str>, worker: Rc<Worker>) -> Option<Self> {
-        let pinned = worker.pin();
-        let settings = Arc::clone(&pinned.tables.listeners.get(&*listener)?.settings);
+        let pinned = Pin::find(worker.pin(), &listener)?;
+        let settings = Arc::clone(&pinned.listener().settings);
         let facts = Facts::new(&info);
         Some(Self {
             worker,
@@ -67,18 +75,36 @@ impl Client {
     }
 
     /// The tables for the request that begins: those of this moment, or the last ones that knew the listener.
-    pub(crate) fn pin(&self) -> Rc<Current> {
+    pub(crate) fn pin(&self) -> Pin {
         let now = self.worker.pin();
         let mut pinned = self.pinned.borrow_mut();
-        if !Rc::ptr_eq(&now, &pinned) && now.tables.listeners.contains_key(&*self.listener) {
-            *pinned = now;
+        if !Rc::ptr_eq(&now, &pinned.current)
+            && let Some(newer) = Pin::find(now, &self.listener)
+        {
+            *pinned = newer;
         }
-        Rc::clone(&pinned)
+        pinned.clone()
+    }
+}
+
+impl Pin {
+    /// `None` if these tables do not know the listener.
+    fn find(current: Rc<Current>, listener: &str) -> Option<Self> {
+        let listener = current.tables.listener(listener)?;
+        Some(Self { current, listener })
     }
 
-    /// The client's listener in tables from [`Client::pin`].
-    pub(crate) fn listener<'a>(&self, pinned: &'a Current) -> Option<&'a Listener> {
-        pinned.tables.listeners.get(&*self.listener)
+    /// The client's listener.
+    pub(crate) fn listener(&self) -> &Listener {
+        &self.current.tables.listeners[self.listener]
+    }
+}
+
+impl Deref for Pin {
+    type Target = Current;
+
+    fn deref(&self) -> &Current {
+        &self.current
     }
 }
 

@@ -3,7 +3,7 @@
 use alb_conf::UpstreamProtocol;
 use alb_core::upstream::{PeerRef, Settings, connect};
 use alb_core::{Error, Kind, Side};
-use http::header::{CONNECTION, CONTENT_LENGTH, TE, UPGRADE};
+use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
 use tokio::task::AbortHandle;
 
@@ -40,14 +40,15 @@ pub(crate) async fn with_peer(
     client: &Client,
     peer: &PeerRef,
     settings: &Settings,
-    outbound: &mut Outbound,
+    outbound: &mut Outbound<'_>,
 ) -> Result<Response<Body>, Failed> {
     let active = peer.enter();
-    let response = match settings.protocol {
+    let mut response = match settings.protocol {
         UpstreamProtocol::Http1 => over_http1(client, peer, settings, outbound).await?,
         UpstreamProtocol::H2 => h2::client::exchange(client, peer, settings, outbound).await?,
     };
-    Ok(response.map(|body| body.counted(active)))
+    response.body_mut().count(active);
+    Ok(response)
 }
 
 /// A connection may have been closed by the peer while it was idle; then the request is sent once more on a fresh one,
@@ -56,68 +57,52 @@ async fn over_http1(
     client: &Client,
     peer: &PeerRef,
     settings: &Settings,
-    outbound: &mut Outbound,
+    outbound: &mut Outbound<'_>,
 ) -> Result<Response<Body>, Failed> {
-    let patience = Patience {
-        send: settings.send_timeout,
-        response: settings.response_timeout,
-    };
     if let Some(idle) = client.worker.pool.take(peer) {
-        match idle
-            .exchange(
-                outbound.to_http1(),
-                &mut outbound.body,
-                &outbound.parts.method,
-                patience,
-            )
-            .await
-        {
-            Ok(answered) => return respond(client, peer, settings, outbound, answered),
+        match over_connection(client, idle, peer, settings, outbound).await {
             Err(unanswered) if unanswered.stale && outbound.is_repeatable() => {}
-            Err(unanswered) => return Err(unanswered.into()),
+            result => return Ok(result?),
         }
     }
     client.worker.stats.upstream_connections.increment();
     let stream = connect(peer, settings)
         .await
         .map_err(|error| Failed { error, sent: false })?;
-    let answered = Idle::new(stream)
-        .exchange(
-            outbound.to_http1(),
-            &mut outbound.body,
-            &outbound.parts.method,
-            patience,
-        )
-        .await?;
-    respond(client, peer, settings, outbound, answered)
+    Ok(over_connection(client, Idle::new(stream), peer, settings, outbound).await?)
 }
 
-/// The response from its head and what follows it.
-fn respond(
+/// Sends the request over this connection and returns its response.
+async fn over_connection(
     client: &Client,
+    idle: Idle,
     peer: &PeerRef,
     settings: &Settings,
-    outbound: &mut Outbound,
-    answered: Answered,
-) -> Result<Response<Body>, Failed> {
-    let Answered { head, rest } = answered;
-    let timeout = settings.response_timeout;
+    outbound: &mut Outbound<'_>,
+) -> Result<Response<Body>, Unanswered> {
+    let patience = Patience {
+        send: settings.send_timeout,
+        response: settings.response_timeout,
+    };
+    let method = outbound.request.method().clone();
+    let mut writer = outbound.to_http1();
+    let Answered { head, rest } = idle
+        .exchange(&mut writer, outbound.request.body_mut(), &method, patience)
+        .await?;
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return switch(outbound, head, rest);
     }
+    let timeout = settings.response_timeout;
     let body = match rest {
         Rest::Sent(idle) => {
             let home = Home::new(&client.worker.pool, peer, settings);
-            Body::peer(idle.into_body(&head, timeout, Some(home)))
+            Body::peer(idle.into_body(&head, timeout, home))
         }
-        Rest::Early(request, idle) => {
+        Rest::Early(idle) => {
             let (body, write) = idle.split(&head, timeout);
-            let pump = tokio::task::spawn_local(writer::finish(
-                request,
-                write,
-                outbound.body.take(),
-                settings.send_timeout,
-            ));
+            let rest = outbound.request.body_mut().take();
+            let send = writer::finish(writer, write, rest, settings.send_timeout);
+            let pump = tokio::task::spawn_local(send);
             Body::early_peer(body, Pump(pump.abort_handle()))
         }
     };
@@ -128,12 +113,13 @@ fn respond(
 }
 
 /// The peer changes the protocol: only to the one the client asked for, and not before the peer agreed.
-fn switch(outbound: &Outbound, head: ResponseHead, rest: Rest) -> Result<Response<Body>, Failed> {
+fn switch(
+    outbound: &Outbound<'_>,
+    head: ResponseHead,
+    rest: Rest,
+) -> Result<Response<Body>, Unanswered> {
     let (Some(_), Rest::Sent(idle)) = (&outbound.upgrade, rest) else {
-        return Err(Failed {
-            error: Error::new(Kind::Malformed, Side::Upstream),
-            sent: true,
-        });
+        return Err(Error::new(Kind::Malformed, Side::Upstream).into());
     };
     let protocol = head.headers.get(UPGRADE).cloned();
     let mut response = Response::new(Body::tunnel(Tunnel {
@@ -152,21 +138,23 @@ fn switch(outbound: &Outbound, head: ResponseHead, rest: Rest) -> Result<Respons
     Ok(response)
 }
 
-impl Outbound {
+impl Outbound<'_> {
     /// The request as HTTP/1.1 sends it.
     fn to_http1(&self) -> writer::Writer {
-        let target = self.parts.uri.path_and_query().map_or("/", |p| p.as_str());
-        let headers = &self.parts.headers;
-        let mut head = Vec::with_capacity(1024);
-        encode::request_head(&mut head, &self.parts.method, target, headers);
-        let framing = match self.body.length() {
+        let request = &*self.request;
+        let target = request.uri().path_and_query().map_or("/", |p| p.as_str());
+        let headers = request.headers();
+        let behind = writer::behind_head(request.body());
+        let mut head = Vec::with_capacity(encode::room(headers) + target.len() + behind);
+        let present = encode::request_head(&mut head, request.method(), target, headers);
+        let framing = match request.body().length() {
             Some(0) => Framing::None,
             Some(length) => Framing::Length(length),
             None => Framing::Chunked,
         };
         match framing {
             Framing::Chunked => head.extend_from_slice(b"transfer-encoding: chunked\r\n"),
-            Framing::Length(length) if !headers.contains_key(CONTENT_LENGTH) => {
+            Framing::Length(length) if !present.content_length => {
                 head.extend_from_slice(b"content-length: ");
                 encode::decimal(&mut head, length);
                 head.extend_from_slice(b"\r\n");
@@ -176,7 +164,7 @@ impl Outbound {
         if let Some(protocol) = &self.upgrade {
             head.extend_from_slice(b"connection: upgrade\r\n");
             encode::field(&mut head, b"upgrade", protocol.as_bytes());
-        } else if headers.contains_key(TE) {
+        } else if present.te {
             head.extend_from_slice(b"connection: te\r\n");
         }
         head.extend_from_slice(b"\r\n");

@@ -8,23 +8,23 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use crate::access_log::Record;
 use crate::body::Body;
-use crate::connection::Client;
+use crate::connection::{Client, Pin};
 use crate::context::Context;
 use crate::remote::Remote;
 use crate::response::Form;
-use crate::route::{Action, Listener, Route, Settings, normalise_host, normalise_path};
-use crate::worker::Current;
+use crate::route::{Action, Route, Settings, normalise_host, normalise_path};
 use crate::{access, headers, limits, proxy, response, static_files};
 
 /// Answers a request. Never fails: what goes wrong becomes the answer.
-pub async fn handle(client: &Rc<Client>, request: Request<Body>) -> Response<Body> {
-    let form = Form::of(request.headers());
+///
+/// The request stays where its connection has put it: moving it from phase to phase would cost more than some phases.
+pub async fn handle(client: &Rc<Client>, request: &mut Request<Body>) -> Response<Body> {
     let head_only = *request.method() == Method::HEAD;
-    let mut record = Record::begin(client, &request);
+    let mut record = Record::begin(client, request);
     client.worker.stats.requests.increment();
-    let mut response = match answer(client, request, form, &mut record).await {
+    let mut response = match answer(client, request, &mut record).await {
         Ok(response) => response,
-        Err(status) => response::error(status, form),
+        Err(status) => response::error(status, Form::of(request.headers())),
     };
     response
         .headers_mut()
@@ -34,26 +34,21 @@ pub async fn handle(client: &Rc<Client>, request: Request<Body>) -> Response<Bod
         *response.body_mut() = Body::empty();
     }
     client.worker.stats.response(response.status().as_u16());
-    match record {
-        None => response,
-        Some(mut record) => {
-            record.status = response.status().as_u16();
-            response.map(|body| body.recorded(Some(record)))
-        }
+    if let Some(mut record) = record {
+        record.status = response.status().as_u16();
+        response.body_mut().record(Some(record));
     }
+    response
 }
 
 /// The phases up to the response; each goes on or ends with a status.
 async fn answer(
     client: &Rc<Client>,
-    mut request: Request<Body>,
-    form: Form,
+    request: &mut Request<Body>,
     record: &mut Option<Box<Record>>,
 ) -> Result<Response<Body>, StatusCode> {
     let pinned = client.pin();
-    let listener = client
-        .listener(&pinned)
-        .ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+    let listener = pinned.listener();
     let remote = Remote::of(
         client.info.peer.ip(),
         request.headers(),
@@ -64,48 +59,43 @@ async fn answer(
     }
     // Whoever came without a proxy has passed the listener's list when connecting.
     if remote.by_proxy {
-        access::check(listener.access.as_deref(), remote, client, &request)?;
+        access::check(listener.access.as_deref(), remote, client, request)?;
     }
     if *request.method() == Method::CONNECT {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
-    let route = find(&pinned, listener, &request)?;
-    access::check(route.access.as_deref(), remote, client, &request)?;
+    let route = find(&pinned, request)?;
+    access::check(route.access.as_deref(), remote, client, request)?;
     let context = Context {
         client,
         pinned: &pinned,
         route,
         remote,
     };
-    limit_body(&mut request, route, &client.settings)?;
-    let permit = match limits::admit(context, listener, &request).await {
+    limit_body(request, route, &client.settings)?;
+    let permit = match limits::admit(context, listener, request).await {
         Ok(permit) => permit,
-        Err(refusal) => return Ok(limits::refused(&refusal, form)),
+        Err(refusal) => return Ok(limits::refused(&refusal, Form::of(request.headers()))),
     };
     let mut response = match &route.action {
         Action::Proxy(upstream) => proxy::forward(context, *upstream, request, record).await?,
         Action::Files(files) => {
-            static_files::serve(&pinned.caches[files.number], files, &request).await?
+            static_files::serve(&pinned.caches[files.number], files, request).await?
         }
-        Action::Return(written) => {
-            response::configured(written, client.facts.scheme, &request, form)
-        }
+        Action::Return(written) => response::configured(written, client.facts.scheme, request),
     };
     headers::edit_response(response.headers_mut(), route);
-    Ok(response.map(|body| body.limited(permit)))
+    response.body_mut().limit_by(permit);
+    Ok(response)
 }
 
 /// The route of a request; 404 where there is none.
-fn find<'a>(
-    pinned: &'a Current,
-    listener: &Listener,
-    request: &Request<Body>,
-) -> Result<&'a Route, StatusCode> {
+fn find<'a>(pinned: &'a Pin, request: &Request<Body>) -> Result<&'a Route, StatusCode> {
     let host = normalise_host(host(request)?);
     let path = normalise_path(request.uri().path()).map_err(|_| StatusCode::BAD_REQUEST)?;
     pinned
         .tables
-        .find(listener, &host, &path)
+        .find(pinned.listener(), &host, &path)
         .ok_or(StatusCode::NOT_FOUND)
 }
 

@@ -14,8 +14,6 @@ use crate::h1::fields::members;
 use crate::remote::Remote;
 use crate::route::Route;
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -35,27 +33,35 @@ pub fn upgrade_wanted(request: &Request<Body>) -> Option<HeaderValue> {
     (possible && nominated && request.body().length() == Some(0)).then(|| wanted.clone())
 }
 
-/// Removes what concerns only the connection it came over (RFC 9110 §7.6.1).
-pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        let values: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
-        for name in values.iter().flat_map(|v| members(v.as_bytes())) {
-            // Naming an end-to-end field must not make it disappear where the framing or the route rests on it.
-            match HeaderName::from_bytes(name) {
-                Ok(HOST | CONTENT_LENGTH | TE) | Err(_) => {}
-                Ok(name) => drop(headers.remove(name)),
-            }
-        }
-        headers.remove(CONNECTION);
+/// Removes the fields that `Connection` names, and itself (RFC 9110 §7.6.1).
+fn remove_nominated(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONNECTION) {
+        return;
     }
-    for name in [
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-    ] {
+    let values: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+    for name in values.iter().flat_map(|v| members(v.as_bytes())) {
+        // Naming an end-to-end field must not make it disappear where the framing or the route rests on it.
+        match HeaderName::from_bytes(name) {
+            Ok(HOST | CONTENT_LENGTH | TE) | Err(_) => {}
+            Ok(name) => drop(headers.remove(name)),
+        }
+    }
+    headers.remove(CONNECTION);
+}
+
+/// Fields that concern only the connection they came over (RFC 9110 §7.6.1). `TE` is one: who still needs to know it
+/// has looked before.
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        TE | TRANSFER_ENCODING | UPGRADE | PROXY_AUTHENTICATE | PROXY_AUTHORIZATION
+    ) || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+}
+
+/// Removes the fields of which `unwanted` holds. One pass: asking the map for each name of a list would cost more than
+/// the few fields that are there.
+fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
+    while let Some(name) = headers.keys().find(|name| unwanted(name)).cloned() {
         headers.remove(name);
     }
 }
@@ -66,16 +72,16 @@ pub(crate) fn prepare_request(headers: &mut HeaderMap, context: Context<'_>, hos
     let wants_trailers = headers
         .get(TE)
         .is_some_and(|v| members(v.as_bytes()).any(|m| m.eq_ignore_ascii_case(b"trailers")));
-    remove_hop_by_hop(headers);
+    remove_nominated(headers);
+    let told = Told::by(context.remote, headers);
+    // The gateway itself has asked for the body, or will: what is expected does not go on.
+    remove_where(headers, |name| {
+        *name == EXPECT || is_hop_by_hop(name) || is_reserved(name, &route.reserved)
+    });
     join_cookies(headers);
-    headers.remove(TE);
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    // The gateway itself has asked for the body, or will.
-    headers.remove(EXPECT);
-    let told = Told::by(context.remote, headers);
-    remove_reserved(headers, &route.reserved);
     for kind in &route.forwarded {
         tell_forwarded(headers, *kind, context, &told, host);
     }
@@ -105,10 +111,9 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 /// Makes a peer's fields the client's.
 pub fn prepare_response(headers: &mut HeaderMap) {
-    remove_hop_by_hop(headers);
-    headers.remove(TE);
+    remove_nominated(headers);
     // What runs behind the gateway is nobody's business.
-    headers.remove(SERVER);
+    remove_where(headers, |name| *name == SERVER || is_hop_by_hop(name));
 }
 
 /// The route's changes to a response.
@@ -125,21 +130,13 @@ fn edit(headers: &mut HeaderMap, set: &[(HeaderName, HeaderValue)], remove: &[He
     }
 }
 
-/// Removes a client's copies of fields that only the gateway may set. Many applications read `X_Real_IP` and
-/// `X-Real-IP` as one (CGI, RFC 3875 §4.1.18): spellings with underscores go, too.
-fn remove_reserved(headers: &mut HeaderMap, reserved: &[HeaderName]) {
-    for name in reserved {
-        headers.remove(name);
-    }
-    let disguised = |name: &&HeaderName| {
-        name.as_str().contains('_')
-            && reserved
-                .iter()
-                .any(|r| same_but_for_underscores(r.as_str(), name.as_str()))
-    };
-    while let Some(name) = headers.keys().find(disguised).cloned() {
-        headers.remove(name);
-    }
+/// Whether a client's field is one that only the gateway may set. Many applications read `X_Real_IP` and `X-Real-IP` as
+/// one (CGI, RFC 3875 §4.1.18): spellings with underscores count, too.
+fn is_reserved(name: &HeaderName, reserved: &[HeaderName]) -> bool {
+    let name = name.as_str();
+    reserved
+        .iter()
+        .any(|r| same_but_for_underscores(r.as_str(), name))
 }
 
 fn same_but_for_underscores(a: &str, b: &str) -> bool {

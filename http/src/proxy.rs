@@ -7,21 +7,19 @@ use alb_conf::{Retry, RetryOn};
 use alb_core::upstream::{Cursor, Outcome, PeerRef, Tried};
 use alb_core::{Error, Kind, Side};
 use http::header::HOST;
-use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::access_log::{Record, Try};
 use crate::body::Body;
+use crate::connection::Client;
 use crate::context::Context;
 use crate::exchange::{self, Failed};
 use crate::{handler, headers, unanswered};
 
 /// A request on its way to an upstream.
-pub(crate) struct Outbound {
-    /// Method, target and fields as the peer will see them.
-    pub parts: Parts,
-    /// The body; taken when it cannot be sent again.
-    pub body: Body,
+pub(crate) struct Outbound<'a> {
+    /// Method, target and fields as the peer will see them, and the body; taken when it cannot be sent again.
+    pub request: &'a mut Request<Body>,
     /// The protocol to change to, if the client wants to.
     pub upgrade: Option<HeaderValue>,
 }
@@ -30,31 +28,36 @@ pub(crate) struct Outbound {
 pub(crate) async fn forward(
     context: Context<'_>,
     upstream: usize,
-    request: Request<Body>,
+    request: &mut Request<Body>,
     record: &mut Option<Box<Record>>,
 ) -> Result<Response<Body>, StatusCode> {
     let Context { client, pinned, .. } = context;
     let mut outbound = prepare(context, request)?;
     let settings = pinned.tables.upstreams[upstream].settings();
     let cursor = &pinned.cursors[upstream];
+    // Reading the clock is not free: the first pick and a success take the time from here.
     let begun = Instant::now();
+    let mut now = begun;
     let mut tried = Tried::default();
     let mut result = Err(Failed {
         error: Error::new(Kind::NoLivePeer, Side::Upstream),
         sent: false,
     });
     let mut last = None;
-    while let Some(peer) = pick(cursor, &mut tried) {
+    while let Some(peer) = pick(cursor, now, &mut tried) {
         result = exchange::with_peer(client, &peer, settings, &mut outbound).await;
         let verdict = Verdict::of(&result, &settings.retry);
+        if verdict.outcome != Some(Outcome::Success) {
+            now = Instant::now();
+        }
         if let Some(outcome) = verdict.outcome {
-            cursor.borrow().report(&peer, outcome, Instant::now());
+            cursor.borrow().report(&peer, outcome, now);
         }
         note(record, &peer, &result, begun);
         last = Some(peer);
         let again = verdict.retry
             && tried.count() < settings.retry.tries as usize
-            && begun.elapsed() < *settings.retry.within
+            && now - begun < *settings.retry.within
             && result.as_ref().map_or_else(
                 |failed| outbound.may_repeat_after(failed),
                 |_| outbound.is_repeatable(),
@@ -68,7 +71,7 @@ pub(crate) async fn forward(
         let upstream = pinned.tables.upstreams[upstream].name();
         unanswered::give_up(
             client,
-            &outbound.parts,
+            outbound.request,
             upstream,
             last.as_ref(),
             &failed.error,
@@ -81,8 +84,8 @@ pub(crate) async fn forward(
 }
 
 /// The next peer. The cursor is let go before anything is awaited.
-fn pick(cursor: &RefCell<Cursor>, tried: &mut Tried) -> Option<PeerRef> {
-    cursor.borrow_mut().pick(Instant::now(), tried)
+fn pick(cursor: &RefCell<Cursor>, now: Instant, tried: &mut Tried) -> Option<PeerRef> {
+    cursor.borrow_mut().pick(now, tried)
 }
 
 /// What an attempt means for the peer and for the request.
@@ -132,11 +135,11 @@ impl Verdict {
     }
 }
 
-impl Outbound {
+impl Outbound<'_> {
     /// Sending it twice does what sending it once does: it is idempotent (RFC 9110 §9.2.2), and its body is still there.
     pub fn is_repeatable(&self) -> bool {
         let idempotent = matches!(
-            self.parts.method,
+            *self.request.method(),
             Method::GET
                 | Method::HEAD
                 | Method::OPTIONS
@@ -144,39 +147,42 @@ impl Outbound {
                 | Method::PUT
                 | Method::DELETE
         );
-        idempotent && !self.body.is_touched()
+        idempotent && !self.request.body().is_touched()
     }
 
     /// Whether it may be sent again after this failure: if a peer may have seen it, only when repeatable.
     pub fn may_repeat_after(&self, failed: &Failed) -> bool {
-        self.is_repeatable() || (!failed.sent && !self.body.is_touched())
+        self.is_repeatable() || (!failed.sent && !self.request.body().is_touched())
     }
 }
 
-fn prepare(context: Context<'_>, request: Request<Body>) -> Result<Outbound, StatusCode> {
-    let upgrade = headers::upgrade_wanted(&request);
-    let host = match (request.headers().get(HOST), handler::host(&request)?) {
-        (Some(host), _) => Ok(host.clone()),
-        // HTTP/1.0 may leave it out, a peer may not be without it.
-        (None, "") => HeaderValue::try_from(context.client.info.local.to_string()),
-        (None, authority) => HeaderValue::from_str(authority),
+fn prepare<'a>(
+    context: Context<'_>,
+    request: &'a mut Request<Body>,
+) -> Result<Outbound<'a>, StatusCode> {
+    let upgrade = headers::upgrade_wanted(request);
+    let host = match request.headers().get(HOST) {
+        Some(host) => host.clone(),
+        None => {
+            let host = host_from_elsewhere(context.client, request)?;
+            request.headers_mut().insert(HOST, host.clone());
+            host
+        }
     };
-    let host = host.map_err(|_| StatusCode::BAD_REQUEST)?;
-    let (mut parts, body) = request.into_parts();
-    headers::prepare_request(&mut parts.headers, context, &host);
-    if !context
-        .route
-        .request_set
-        .iter()
-        .any(|(name, _)| *name == HOST)
-    {
-        parts.headers.insert(HOST, host);
-    }
-    Ok(Outbound {
-        parts,
-        body,
-        upgrade,
-    })
+    headers::prepare_request(request.headers_mut(), context, &host);
+    Ok(Outbound { request, upgrade })
+}
+
+/// HTTP/2 names the host in the target; HTTP/1.0 may leave it out, a peer may not be without it.
+fn host_from_elsewhere(
+    client: &Client,
+    request: &Request<Body>,
+) -> Result<HeaderValue, StatusCode> {
+    let host = match handler::host(request)? {
+        "" => HeaderValue::try_from(client.info.local.to_string()),
+        authority => HeaderValue::from_str(authority),
+    };
+    host.map_err(|_| StatusCode::BAD_REQUEST)
 }
 
 /// Leaves a trace of a try in the access log's line.

@@ -66,16 +66,11 @@ pub fn error(status: StatusCode, form: Form) -> Response<Body> {
 }
 
 /// The answer of a `return`.
-pub fn configured(
-    written: &Return,
-    scheme: &str,
-    request: &Request<Body>,
-    form: Form,
-) -> Response<Body> {
+pub fn configured(written: &Return, scheme: &str, request: &Request<Body>) -> Response<Body> {
     let needs_page =
         written.body.is_none() && written.location.is_none() && written.status.as_u16() >= 400;
     if needs_page {
-        return error(written.status, form);
+        return error(written.status, Form::of(request.headers()));
     }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = written.status;

@@ -2,17 +2,17 @@
 
 use alb_core::upstream::PeerRef;
 use alb_core::{Error, Side};
-use http::StatusCode;
 use http::header::HOST;
-use http::request::Parts;
+use http::{Request, StatusCode};
 
+use crate::body::Body;
 use crate::connection::Client;
 use crate::handler;
 
 /// Counts and logs the failure; the client learns only the status. `last` is the peer that was tried last.
 pub(crate) fn give_up(
     client: &Client,
-    asked: &Parts,
+    asked: &Request<Body>,
     upstream: &str,
     last: Option<&PeerRef>,
     error: &Error,
@@ -30,12 +30,15 @@ pub(crate) fn give_up(
 }
 
 /// Method, host and path. The query stays out: it is where applications put their tokens.
-fn request(asked: &Parts) -> String {
-    let host = asked.headers.get(HOST).and_then(|host| host.to_str().ok());
+fn request(asked: &Request<Body>) -> String {
+    let host = asked
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok());
     format!(
         "{} {}{}",
-        asked.method,
+        asked.method(),
         host.unwrap_or("-"),
-        asked.uri.path()
+        asked.uri().path()
     )
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::Malformed;
 use super::decoder::Decoder;
-use super::head::{Limits, ResponseHead, Scanner, parse_response};
+use super::head::{Framing, Limits, ResponseHead, Scanner, parse_response};
 use super::request_body::frame;
 use super::transport::{HeadFault, Transport};
 use super::writer::{Unsent, Writer};
@@ -33,10 +33,7 @@ const MAX_INTERIM: usize = 16;
 
 /// A connection to a peer, between two requests.
 #[derive(Debug)]
-pub struct Idle {
-    transport: Transport<Stream>,
-    deadline: Deadline,
-}
+pub struct Idle(Box<Connection<Stream>>);
 
 /// How long a peer may be silent.
 #[derive(Clone, Copy, Debug)]
@@ -60,15 +57,20 @@ pub enum Rest {
     /// The request has been sent completely.
     Sent(Idle),
     /// The response overtook the request; the rest of the request still has to be sent.
-    Early(Writer, Idle),
+    Early(Idle),
 }
 
 /// The body of a response.
 #[derive(Debug)]
-pub struct ResponseBody<S> {
+pub struct ResponseBody<S>(Box<Connection<S>>);
+
+/// A connection to a peer. Allocated once: it is handed from request to response to pool as a pointer.
+#[derive(Debug)]
+struct Connection<S> {
     transport: Transport<S>,
-    decoder: Decoder,
     deadline: Deadline,
+    /// For the body of the response that is being read.
+    decoder: Decoder,
     timeout: Duration,
     home: Option<Home>,
 }
@@ -85,24 +87,20 @@ pub struct Unanswered {
 impl Idle {
     /// A fresh connection.
     pub fn new(stream: Stream) -> Self {
-        Self {
-            transport: Transport::new(stream, BytesMut::new()),
-            deadline: Deadline::default(),
-        }
+        Self(Box::new(Connection::new(stream, BytesMut::new())))
     }
 
     /// Whether the peer has neither closed nor said anything unasked: then it can serve another request.
     pub fn is_usable(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        let usable = self.transport.poll_read(&mut cx, 64).is_pending();
-        self.transport.buffer = BytesMut::new();
-        usable
+        let transport = &mut self.0.transport;
+        transport.poll_read(&mut cx, 64).is_pending() && transport.buffer.is_empty()
     }
 
     /// Sends a request and waits for the head of its final response.
     pub async fn exchange(
         mut self,
-        mut request: Writer,
+        request: &mut Writer,
         body: &mut Body,
         method: &Method,
         patience: Patience,
@@ -112,9 +110,9 @@ impl Idle {
         let head = poll_fn(|cx| {
             loop {
                 if !sent {
-                    sent = self.poll_request(cx, &mut request, body)?;
+                    sent = self.poll_request(cx, request, body)?;
                 }
-                if let Poll::Ready(head) = self.transport.poll_head(cx, &mut scanner, &LIMITS) {
+                if let Poll::Ready(head) = self.0.transport.poll_head(cx, &mut scanner, &LIMITS) {
                     let head =
                         parse(head, &scanner, method).map_err(|error| self.unanswered(error))?;
                     if is_final(&head) {
@@ -129,7 +127,7 @@ impl Idle {
                     }
                     continue;
                 }
-                ready!(self.poll_patience(cx, &mut phase, &mut request, sent, patience));
+                ready!(self.poll_patience(cx, &mut phase, request, sent, patience));
                 let kind = if phase == Phase::Sending {
                     Kind::WriteTimeout
                 } else {
@@ -142,7 +140,7 @@ impl Idle {
         let rest = if sent {
             Rest::Sent(self)
         } else {
-            Rest::Early(request, self)
+            Rest::Early(self)
         };
         Ok(Answered { head, rest })
     }
@@ -152,19 +150,12 @@ impl Idle {
         self,
         head: &ResponseHead,
         timeout: Duration,
-        home: Option<Home>,
+        home: Home,
     ) -> ResponseBody<Stream> {
-        let home = home.filter(|_| head.keep_alive);
-        let decoder = Decoder::new(head.framing);
-        let mut body = ResponseBody {
-            transport: self.transport,
-            decoder,
-            deadline: self.deadline,
-            timeout,
-            home,
-        };
-        body.deadline.clear();
-        body
+        let mut connection = self.0;
+        connection.home = head.keep_alive.then_some(home);
+        connection.expect_body(head, timeout);
+        ResponseBody(connection)
     }
 
     /// As [`Idle::into_body`], with the writing half for the rest of the request. Such a connection is not used again.
@@ -173,24 +164,16 @@ impl Idle {
         head: &ResponseHead,
         timeout: Duration,
     ) -> (ResponseBody<ReadHalf<Stream>>, WriteHalf<Stream>) {
-        let (read, write) = tokio::io::split(self.transport.stream);
-        let transport = Transport::new(read, self.transport.buffer);
-        let decoder = Decoder::new(head.framing);
-        (
-            ResponseBody {
-                transport,
-                decoder,
-                deadline: Deadline::default(),
-                timeout,
-                home: None,
-            },
-            write,
-        )
+        let transport = self.into_transport();
+        let (read, write) = tokio::io::split(transport.stream);
+        let mut connection = Box::new(Connection::new(read, transport.buffer));
+        connection.expect_body(head, timeout);
+        (ResponseBody(connection), write)
     }
 
     /// The connection, for what is no longer HTTP.
     pub fn into_transport(self) -> Transport<Stream> {
-        self.transport
+        self.0.transport
     }
 
     /// Sends what can be sent; true when nothing is left to send.
@@ -200,7 +183,7 @@ impl Idle {
         request: &mut Writer,
         body: &mut Body,
     ) -> Result<bool, Unanswered> {
-        match request.poll_send(cx, &mut self.transport.stream, body) {
+        match request.poll_send(cx, &mut self.0.transport.stream, body) {
             Poll::Pending => Ok(false),
             Poll::Ready(Ok(())) => Ok(true),
             Poll::Ready(Err(Unsent::Body(error))) => Err(error.into()),
@@ -226,17 +209,17 @@ impl Idle {
         if request.take_progress() || *phase != now {
             *phase = now;
             match now {
-                Phase::Waiting => self.deadline.set(Instant::now() + patience.response),
-                Phase::Sending => self.deadline.set(Instant::now() + patience.send),
+                Phase::Waiting => self.0.deadline.set(Instant::now() + patience.response),
+                Phase::Sending => self.0.deadline.set(Instant::now() + patience.send),
                 // The client is slow, not the peer: the request body has its own deadline.
-                Phase::Collecting | Phase::Fresh => self.deadline.clear(),
+                Phase::Collecting | Phase::Fresh => self.0.deadline.clear(),
             }
         }
-        self.deadline.poll(cx)
+        self.0.deadline.poll(cx)
     }
 
     fn unanswered(&self, error: Error) -> Unanswered {
-        let stale = error.kind == Kind::Closed && self.transport.buffer.is_empty();
+        let stale = error.kind == Kind::Closed && self.0.transport.buffer.is_empty();
         Unanswered { error, stale }
     }
 }
@@ -250,15 +233,34 @@ enum Phase {
     Waiting,
 }
 
+impl<S: AsyncRead + Unpin> Connection<S> {
+    fn new(stream: S, buffer: BytesMut) -> Self {
+        Self {
+            transport: Transport::new(stream, buffer),
+            deadline: Deadline::default(),
+            decoder: Decoder::new(Framing::None),
+            timeout: Duration::MAX,
+            home: None,
+        }
+    }
+
+    /// What follows is the body of a response with this head.
+    fn expect_body(&mut self, head: &ResponseHead, timeout: Duration) {
+        self.decoder = Decoder::new(head.framing);
+        self.timeout = timeout;
+        self.deadline.clear();
+    }
+}
+
 impl<S: AsyncRead + Unpin> ResponseBody<S> {
     /// Bytes to come, when the response says so.
     pub fn length(&self) -> Option<u64> {
-        self.decoder.remaining()
+        self.0.decoder.remaining()
     }
 
     /// Nothing is left to read.
     pub fn is_done(&self) -> bool {
-        self.decoder.is_done()
+        self.0.decoder.is_done()
     }
 
     /// Reads the next part of the body.
@@ -266,19 +268,23 @@ impl<S: AsyncRead + Unpin> ResponseBody<S> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        match self
-            .transport
-            .poll_body(cx, &mut self.decoder, Side::Upstream)
-        {
+        let Connection {
+            transport,
+            deadline,
+            decoder,
+            timeout,
+            ..
+        } = &mut *self.0;
+        match transport.poll_body(cx, decoder, Side::Upstream) {
             Poll::Ready(step) => {
-                self.deadline.clear();
+                deadline.clear();
                 Poll::Ready(step.map(frame).transpose())
             }
             Poll::Pending => {
-                if !self.deadline.is_set() {
-                    self.deadline.set(Instant::now() + self.timeout);
+                if !deadline.is_set() {
+                    deadline.set(Instant::now() + *timeout);
                 }
-                ready!(self.deadline.poll(cx));
+                ready!(deadline.poll(cx));
                 Poll::Ready(Some(Err(Error::new(Kind::ReadTimeout, Side::Upstream))))
             }
         }
@@ -288,13 +294,13 @@ impl<S: AsyncRead + Unpin> ResponseBody<S> {
 impl ResponseBody<Stream> {
     /// Gives the connection back to its pool, if the body was read to its end and both sides can go on.
     pub fn give_back(self) {
-        let clean =
-            self.decoder.is_done() && self.transport.buffer.is_empty() && !self.transport.ended;
-        if let Some(home) = self.home.filter(|_| clean) {
-            home.take_back(Idle {
-                transport: self.transport,
-                deadline: self.deadline,
-            });
+        let mut connection = self.0;
+        let transport = &connection.transport;
+        let clean = connection.decoder.is_done() && transport.buffer.is_empty() && !transport.ended;
+        // An idle connection holds no memory for what may come.
+        connection.transport.buffer = BytesMut::new();
+        if let Some(home) = connection.home.take().filter(|_| clean) {
+            home.take_back(Idle(connection));
         }
     }
 }

@@ -1,18 +1,46 @@
 //! Heads and chunks as bytes (RFC 9112 §4, §7.1). Pure; the caller decided what the message says.
 
-use http::{HeaderMap, Method, StatusCode};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+
+/// Room for the first line, and for what a sender adds to the fields it was given.
+const ADDED: usize = 256;
+
+/// Fields that a sender adds to a head unless they are there already.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Present {
+    /// `Date`.
+    pub date: bool,
+    /// `Content-Length`.
+    pub content_length: bool,
+    /// `Connection`.
+    pub connection: bool,
+    /// `TE`.
+    pub te: bool,
+}
+
+/// Room for a head with these fields and what its sender adds.
+pub fn room(headers: &HeaderMap) -> usize {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    ADDED + headers.iter().map(line).sum::<usize>()
+}
 
 /// Appends a request head.
-pub fn request_head(out: &mut Vec<u8>, method: &Method, target: &str, headers: &HeaderMap) {
+pub fn request_head(
+    out: &mut Vec<u8>,
+    method: &Method,
+    target: &str,
+    headers: &HeaderMap,
+) -> Present {
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    fields(out, headers);
+    fields(out, headers)
 }
 
 /// Appends a response's status line and fields, without the empty line.
-pub fn response_head(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap) {
+pub fn response_head(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap) -> Present {
     if status == StatusCode::OK {
         out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
     } else {
@@ -22,14 +50,23 @@ pub fn response_head(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap)
         out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
         out.extend_from_slice(b"\r\n");
     }
-    fields(out, headers);
+    fields(out, headers)
 }
 
 /// Appends header or trailer fields, one line each.
-pub fn fields(out: &mut Vec<u8>, headers: &HeaderMap) {
+pub fn fields(out: &mut Vec<u8>, headers: &HeaderMap) -> Present {
+    let mut present = Present::default();
     for (name, value) in headers {
+        match *name {
+            DATE => present.date = true,
+            CONTENT_LENGTH => present.content_length = true,
+            CONNECTION => present.connection = true,
+            TE => present.te = true,
+            _ => {}
+        }
         field(out, name.as_str().as_bytes(), value.as_bytes());
     }
+    present
 }
 
 /// Appends one field line.

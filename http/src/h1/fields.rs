@@ -6,27 +6,36 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use memchr::memchr;
 
 use super::Malformed;
+use super::authority::is_host;
 use super::head::Framing;
 
-/// What was met while the field lines were read: saves looking up what is not there.
+/// What was met while the field lines were read: saves looking it up.
 #[derive(Default)]
 pub(super) struct Fields {
     pub hosts: usize,
+    /// The last `Host` can be one.
+    pub host_valid: bool,
     lengths: usize,
+    /// The last `Content-Length`, if it is one.
+    length: Option<u64>,
     encodings: usize,
+    /// The last `Transfer-Encoding` is `chunked` alone.
+    chunked: bool,
     connection: bool,
-    pub expect: bool,
+    /// `Expect: 100-continue`.
+    pub expects_continue: bool,
 }
 
 impl Fields {
-    /// Parses field lines from `start` to the empty line; `count` is how many are expected.
+    /// Parses field lines from `start` to the empty line. `room` is for how many fields memory is taken: those that are
+    /// expected, and those that will be added.
     pub fn parse(
         &mut self,
         head: &Bytes,
         start: usize,
-        count: usize,
+        room: usize,
     ) -> Result<HeaderMap, Malformed> {
-        let mut headers = HeaderMap::with_capacity(count + 4);
+        let mut headers = HeaderMap::with_capacity(room);
         let mut at = start;
         while head.get(at) != Some(&b'\r') {
             let end = at + memchr(b'\r', &head[at..]).ok_or(Malformed::BareLf)?;
@@ -34,7 +43,7 @@ impl Fields {
                 return Err(Malformed::BareCr);
             }
             let (name, value) = field_line(head, at, end)?;
-            self.note(&name);
+            self.note(&name, value.as_bytes());
             headers
                 .try_append(name, value)
                 .map_err(|_| Malformed::TooManyHeaders)?;
@@ -47,29 +56,37 @@ impl Fields {
         }
     }
 
-    fn note(&mut self, name: &HeaderName) {
+    fn note(&mut self, name: &HeaderName, value: &[u8]) {
         match *name {
-            HOST => self.hosts += 1,
-            CONTENT_LENGTH => self.lengths += 1,
-            TRANSFER_ENCODING => self.encodings += 1,
+            HOST => {
+                self.hosts += 1;
+                self.host_valid = is_host(value);
+            }
+            CONTENT_LENGTH => {
+                self.lengths += 1;
+                self.length = content_length(value);
+            }
+            TRANSFER_ENCODING => {
+                self.encodings += 1;
+                self.chunked = value.eq_ignore_ascii_case(b"chunked");
+            }
             CONNECTION => self.connection = true,
-            EXPECT => self.expect = true,
+            EXPECT => self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
             _ => {}
         }
     }
 
     /// What the head declares, if it declares anything (RFC 9112 §6.3, with every ambiguity refused).
-    pub fn framing(
-        &self,
-        headers: &HeaderMap,
-        version: Version,
-    ) -> Result<Option<Framing>, Malformed> {
+    pub fn framing(&self, version: Version) -> Result<Option<Framing>, Malformed> {
         match (self.lengths, self.encodings) {
             (0, 0) => Ok(None),
-            (1, 0) => content_length(headers.get(CONTENT_LENGTH)).map(|n| Some(Framing::Length(n))),
+            (1, 0) => match self.length {
+                Some(length) => Ok(Some(Framing::Length(length))),
+                None => Err(Malformed::LengthInvalid),
+            },
             (_, 0) => Err(Malformed::LengthRepeated),
             (0, _) if version == Version::HTTP_10 => Err(Malformed::EncodingInOld),
-            (0, 1) if is_chunked(headers.get(TRANSFER_ENCODING)) => Ok(Some(Framing::Chunked)),
+            (0, 1) if self.chunked => Ok(Some(Framing::Chunked)),
             (0, _) => Err(Malformed::Encoding),
             _ => Err(Malformed::LengthAndEncoding),
         }
@@ -118,16 +135,11 @@ fn field_line(
     Ok((name, value))
 }
 
-fn content_length(value: Option<&HeaderValue>) -> Result<u64, Malformed> {
-    let digits = value.map_or(&b""[..], HeaderValue::as_bytes);
+fn content_length(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(Malformed::LengthInvalid);
+        return None;
     }
-    Ok(digits.iter().fold(0, |n, d| n * 10 + u64::from(d - b'0')))
-}
-
-fn is_chunked(value: Option<&HeaderValue>) -> bool {
-    value.is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    Some(digits.iter().fold(0, |n, d| n * 10 + u64::from(d - b'0')))
 }
 
 /// Parses the field lines of a trailer section (RFC 9112 §7.1.2), the empty line included.

@@ -4,13 +4,17 @@
 //! could read differently is refused.
 
 use bytes::Bytes;
-use http::header::{EXPECT, HOST};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
+use http::header::HOST;
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use memchr::{memchr, memchr_iter};
 
 use super::Malformed;
 use super::authority::is_host;
 use super::fields::Fields;
+
+/// Fields that a gateway usually adds: with room for them the map need not grow.
+const ADDED_TO_REQUEST: usize = 5;
+const ADDED_TO_RESPONSE: usize = 2;
 
 /// What a head may measure.
 #[derive(Clone, Copy, Debug)]
@@ -125,15 +129,11 @@ pub fn parse_request(head: &Bytes, scanner: &Scanner) -> Result<RequestHead, Mal
     let line_end = memchr(b'\r', head).ok_or(Malformed::RequestLine)?;
     let (method, uri, version) = request_line(head, line_end)?;
     let mut fields = Fields::default();
-    let headers = fields.parse(head, line_end + 2, scanner.fields())?;
-    check_host(&uri, version, &headers, fields.hosts)?;
-    let framing = fields.framing(&headers, version)?.unwrap_or(Framing::None);
+    let headers = fields.parse(head, line_end + 2, scanner.fields() + ADDED_TO_REQUEST)?;
+    check_host(&uri, version, &headers, &fields)?;
+    let framing = fields.framing(version)?.unwrap_or(Framing::None);
     let keep_alive = fields.keep_alive(&headers, version);
-    let expects_continue = fields.expect
-        && version == Version::HTTP_11
-        && headers
-            .get(EXPECT)
-            .is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let expects_continue = fields.expects_continue && version == Version::HTTP_11;
     Ok(RequestHead {
         method,
         uri,
@@ -154,8 +154,8 @@ pub fn parse_response(
     let line_end = memchr(b'\r', head).ok_or(Malformed::StatusLine)?;
     let (version, status) = status_line(&head[..line_end])?;
     let mut fields = Fields::default();
-    let headers = fields.parse(head, line_end + 2, scanner.fields())?;
-    let declared = fields.framing(&headers, version)?;
+    let headers = fields.parse(head, line_end + 2, scanner.fields() + ADDED_TO_RESPONSE)?;
+    let declared = fields.framing(version)?;
     let framing = match status {
         // RFC 9112 §6.3, rules 1 and 2.
         _ if *to == Method::HEAD => Framing::None,
@@ -236,21 +236,27 @@ fn check_host(
     uri: &Uri,
     version: Version,
     headers: &HeaderMap,
-    hosts: usize,
+    fields: &Fields,
 ) -> Result<(), Malformed> {
-    let host = match (hosts, version) {
+    match (fields.hosts, version) {
         (0, Version::HTTP_10) => return Ok(()),
         (0, _) => return Err(Malformed::HostMissing),
-        (1, _) => headers.get(HOST).map_or(&b""[..], HeaderValue::as_bytes),
+        (1, _) if fields.host_valid => {}
+        (1, _) => return Err(Malformed::HostInvalid),
         _ => return Err(Malformed::HostRepeated),
-    };
-    if !is_host(host) {
-        return Err(Malformed::HostInvalid);
     }
-    match uri.authority() {
-        Some(authority) if !authority.as_str().as_bytes().eq_ignore_ascii_case(host) => {
-            Err(Malformed::HostMismatch)
-        }
-        _ => Ok(()),
+    let Some(authority) = uri.authority() else {
+        return Ok(());
+    };
+    let same = headers.get(HOST).is_some_and(|host| {
+        authority
+            .as_str()
+            .as_bytes()
+            .eq_ignore_ascii_case(host.as_bytes())
+    });
+    if same {
+        Ok(())
+    } else {
+        Err(Malformed::HostMismatch)
     }
 }

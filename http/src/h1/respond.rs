@@ -7,14 +7,13 @@ use std::rc::Rc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
-use http::{HeaderMap, Response, StatusCode, Version};
+use http::{Response, StatusCode, Version};
 use tokio::time::Instant;
 
-use super::encode;
+use super::encode::{self, Present};
 use super::head::Framing;
 use super::request_body::Shared;
-use super::writer::{Unsent, Writer};
+use super::writer::{self, Unsent, Writer};
 use crate::body::Body;
 use crate::clock::Clock;
 use crate::deadline::Deadline;
@@ -36,12 +35,13 @@ impl Answer {
         let (parts, body) = response.into_parts();
         let framing = self.framing(parts.status, &body);
         let keep = self.keep && framing != Framing::UntilClose;
-        let mut head = Vec::with_capacity(512);
-        encode::response_head(&mut head, parts.status, &parts.headers);
-        if !parts.headers.contains_key(DATE) {
+        let mut head =
+            Vec::with_capacity(encode::room(&parts.headers) + writer::behind_head(&body));
+        let present = encode::response_head(&mut head, parts.status, &parts.headers);
+        if !present.date {
             encode::field(&mut head, b"date", &clock.date());
         }
-        self.declare(&mut head, &parts.headers, framing, keep);
+        self.declare(&mut head, present, framing, keep);
         head.extend_from_slice(b"\r\n");
         (Writer::new(head, framing), body, keep)
     }
@@ -59,9 +59,9 @@ impl Answer {
         }
     }
 
-    fn declare(self, head: &mut Vec<u8>, headers: &HeaderMap, framing: Framing, keep: bool) {
+    fn declare(self, head: &mut Vec<u8>, present: Present, framing: Framing, keep: bool) {
         match framing {
-            Framing::Length(n) if !headers.contains_key(CONTENT_LENGTH) => {
+            Framing::Length(n) if !present.content_length => {
                 head.extend_from_slice(b"content-length: ");
                 encode::decimal(head, n);
                 head.extend_from_slice(b"\r\n");
@@ -69,7 +69,7 @@ impl Answer {
             Framing::Chunked => head.extend_from_slice(b"transfer-encoding: chunked\r\n"),
             _ => {}
         }
-        if headers.contains_key(CONNECTION) {
+        if present.connection {
             return;
         }
         match (keep, self.version) {

@@ -136,10 +136,10 @@ impl Connection {
     async fn exchange(&mut self, head: RequestHead) -> Option<After> {
         let (version, head_only, may_keep) =
             (head.version, head.method == Method::HEAD, head.keep_alive);
-        let request = Shared::open(&self.shared, head);
+        let mut request = Shared::open(&self.shared, head);
         let client = Rc::clone(&self.client);
         // Pinned where it is made: it holds a request's whole path, and moving it costs more than parsing the head.
-        let response = pin!(handler::handle(&client, request));
+        let response = pin!(handler::handle(&client, &mut request));
         let mut response = self.unless_gone(response).await?;
         let keep = may_keep && self.may_keep();
         let tunnel = response.body_mut().take_tunnel();
@@ -198,7 +198,8 @@ impl Connection {
     async fn refuse(&mut self, status: StatusCode, fault: Option<Malformed>) -> Option<After> {
         tracing::debug!(client = %self.client.info.peer, status = status.as_u16(), ?fault, "request refused");
         let record = access_log::Record::refused(&self.client, status);
-        let response = response::error(status, Form::Plain).map(|body| body.recorded(record));
+        let mut response = response::error(status, Form::Plain);
+        response.body_mut().record(record);
         self.client.worker.stats.requests.increment();
         self.client.worker.stats.response(status.as_u16());
         let answer = Answer {

@@ -2,18 +2,19 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::pin;
+use std::mem::MaybeUninit;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use alb_core::{Error, Kind, Side};
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use super::Malformed;
 use super::decoder::{Decoder, Step};
 use super::head::{Limits, Scanner};
 
-/// Room made for the head of a message.
+/// Room made for the head of a message, and for whatever comes with it in one read.
 const HEAD_READ: usize = 4 * 1024;
 /// Room made for body bytes: one full TLS record.
 const BODY_READ: usize = 16 * 1024;
@@ -115,16 +116,34 @@ impl<S: AsyncRead + Unpin> Transport<S> {
         }
     }
 
-    /// Reads once, with room for at least `room` bytes; zero means that the other side has finished.
+    /// Reads once, with room for about `room` bytes; zero means that the other side has finished.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
         if self.ended {
             return Poll::Ready(Ok(0));
         }
-        if self.buffer.capacity() - self.buffer.len() < room.min(HEAD_READ) {
-            self.buffer.reserve(room);
-        }
-        let read = ready!(pin!(self.stream.read_buf(&mut self.buffer)).poll(cx))?;
+        let read = if room > HEAD_READ {
+            if self.buffer.capacity() - self.buffer.len() < HEAD_READ {
+                self.buffer.reserve(room);
+            }
+            ready!(pin!(self.stream.read_buf(&mut self.buffer)).poll(cx))?
+        } else {
+            ready!(self.poll_read_little(cx))?
+        };
         self.ended = read == 0;
         Poll::Ready(Ok(read))
+    }
+
+    /// Reads by way of the stack: waiting takes no memory, and what arrives takes no more than it needs.
+    fn poll_read_little(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut space = [const { MaybeUninit::uninit() }; HEAD_READ];
+        let mut space = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
+        let read = space.filled();
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::from(read);
+        } else {
+            self.buffer.extend_from_slice(read);
+        }
+        Poll::Ready(Ok(read.len()))
     }
 }

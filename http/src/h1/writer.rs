@@ -43,6 +43,14 @@ pub enum Unsent {
     Stream(io::Error),
 }
 
+/// How much of a body will be copied behind its head.
+pub fn behind_head(body: &Body) -> usize {
+    let length = body
+        .length()
+        .and_then(|length| usize::try_from(length).ok());
+    length.filter(|length| *length <= COPY).unwrap_or(0)
+}
+
 /// Sends the rest of a request whose response has begun. What goes wrong now shows in the response.
 pub async fn finish(
     mut request: Writer,

@@ -27,7 +27,7 @@ pub(crate) async fn exchange(
     client: &Client,
     peer: &PeerRef,
     settings: &Settings,
-    outbound: &mut Outbound,
+    outbound: &mut Outbound<'_>,
 ) -> Result<Response<Body>, Failed> {
     if let Some(sender) = client.worker.pool.shared(peer) {
         match send(sender, settings, outbound).await {
@@ -45,7 +45,7 @@ pub(crate) async fn exchange(
 async fn send(
     mut sender: SendRequest<Body>,
     settings: &Settings,
-    outbound: &mut Outbound,
+    outbound: &mut Outbound<'_>,
 ) -> Result<Response<Body>, Failed> {
     let unready = |error| Failed {
         error: Error::because(Kind::Closed, Side::Upstream, error),
@@ -132,28 +132,28 @@ fn check_alpn(stream: &Stream) -> Result<(), Error> {
     }
 }
 
-impl Outbound {
+impl Outbound<'_> {
     /// The request as HTTP/2 sends it: the host moves into the target (RFC 9113 §8.3.1).
     fn take_http2(
         &mut self,
         sent_all: oneshot::Sender<()>,
         secure: bool,
     ) -> Result<Request<Body>, Failed> {
-        let body = if self.body.length() == Some(0) {
+        let asked = &mut *self.request;
+        let body = if asked.body().length() == Some(0) {
             Body::empty()
         } else {
-            self.body.take().notifying(sent_all)
+            asked.body_mut().take().notifying(sent_all)
         };
         let mut request = Request::new(body);
-        let mut headers = self.parts.headers.clone();
+        let mut headers = asked.headers().clone();
         let host = headers.remove(HOST);
         let authority = host.and_then(|h| Authority::try_from(h.as_bytes()).ok());
         let mut target = http::uri::Parts::default();
         target.scheme = Some(if secure { Scheme::HTTPS } else { Scheme::HTTP });
         target.authority = authority;
-        target.path_and_query = self
-            .parts
-            .uri
+        target.path_and_query = asked
+            .uri()
             .path_and_query()
             .cloned()
             .or(Some(PathAndQuery::from_static("/")));
@@ -162,7 +162,7 @@ impl Outbound {
             sent: false,
         };
         *request.uri_mut() = Uri::from_parts(target).map_err(unfit)?;
-        *request.method_mut() = self.parts.method.clone();
+        *request.method_mut() = asked.method().clone();
         *request.version_mut() = Version::HTTP_2;
         *request.headers_mut() = headers;
         Ok(request)

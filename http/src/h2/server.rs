@@ -39,9 +39,9 @@ pub async fn serve(client: Rc<Client>, stream: Stream, buffer: BytesMut) {
         let (client, busy) = (Rc::clone(&client), activity.enter());
         async move {
             let timeout = client.settings.body_timeout;
-            let request =
+            let mut request =
                 request.map(|body| Body::http2(StreamBody::new(body, Side::Client, timeout)));
-            let response = handler::handle(&client, request).await;
+            let response = handler::handle(&client, &mut request).await;
             drop(busy);
             Ok::<_, Infallible>(response)
         }

@@ -10,6 +10,7 @@ use alb_core::hosts::Hosts;
 use alb_core::limit;
 use alb_core::upstream::Upstream;
 use bytes::Bytes;
+use http::header::HOST;
 use http::{HeaderName, HeaderValue, StatusCode};
 use regex::bytes::RegexBuilder;
 
@@ -54,8 +55,9 @@ pub fn build(
     let listeners = config
         .http
         .iter()
-        .map(|http| (http.name(), builder.listener(http, &config.site)))
+        .map(|http| builder.listener(http, &config.site))
         .collect();
+    let names_of_listeners = config.http.iter().map(|http| http.name());
     let file_routes = builder.file_routes;
     let upstreams = names
         .iter()
@@ -63,6 +65,7 @@ pub fn build(
         .collect();
     Tables {
         listeners,
+        names: names_of_listeners.zip(0..).collect(),
         sites,
         upstreams,
         file_routes,
@@ -118,7 +121,9 @@ impl Builder<'_, '_> {
 
     fn route(&mut self, site: &alb_conf::Site, written: &alb_conf::Route) -> Option<Route> {
         let action = self.action(written)?;
-        let (request_set, request_remove) = self.edit(&written.request_headers);
+        let (request_set, mut request_remove) = self.edit(&written.request_headers);
+        // Another host can be set, but no request is without one (RFC 9112 §3.2).
+        request_remove.retain(|name| *name != HOST);
         let (response_set, response_remove) = self.edit(&written.response_headers);
         let named = written
             .tls_headers

@@ -24,7 +24,9 @@ use alb_core::hosts::Hosts;
 
 /// The HTTP part of a snapshot.
 pub struct Tables {
-    pub(crate) listeners: HashMap<String, Listener>,
+    pub(crate) listeners: Vec<Listener>,
+    /// The place of each listener, by name.
+    names: HashMap<String, usize>,
     pub(crate) sites: Vec<Site>,
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     /// How many routes serve files: each worker keeps a cache for each.
@@ -66,6 +68,11 @@ pub struct Settings {
 }
 
 impl Tables {
+    /// The number of the listener with this name.
+    pub(crate) fn listener(&self, name: &str) -> Option<usize> {
+        self.names.get(name).copied()
+    }
+
     /// The route for a normalised host and path on a listener.
     pub(crate) fn find(&self, listener: &Listener, host: &str, path: &[u8]) -> Option<&Route> {
         let site = listener.hosts.find(host)?;
