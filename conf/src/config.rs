@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Access, Daemon, Http, Identity, Limit, Log, Mail, Site, Spanned, Stream, Upstream};
+use crate::{
+    Access, Daemon, Http, Identity, Limit, Log, Mail, MailAuth, Site, Spanned, Stream, Upstream,
+};
 
 /// Tables with a name, `[upstream.app]`; the span of the key is the name in the header.
 pub type Map<T> = BTreeMap<Spanned<String>, T>;
@@ -32,6 +34,8 @@ pub struct Config {
     /// Limits of rate, number and bandwidth, by name.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub limit: Map<Limit>,
+    /// Who decides about logins of mail clients, by name.
+    pub mail_auth: Map<MailAuth>,
     /// Groups of servers that requests are balanced over, by name.
     pub upstream: Map<Upstream>,
     /// Who may connect, by address: lists by name.
@@ -78,9 +82,12 @@ impl Config {
         let upstreams = self.upstream.values_mut().flat_map(Upstream::paths_mut);
         let lists = self.access.values_mut().flat_map(|list| &mut list.files);
 
+        let auths = self.mail_auth.values_mut().flat_map(MailAuth::paths_mut);
+
         let read = identities
             .chain(listeners)
             .chain(upstreams)
+            .chain(auths)
             .chain(lists)
             .map(|path| (FileUse::Read, path));
         let written = self

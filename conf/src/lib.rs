@@ -19,6 +19,7 @@ mod listen;
 mod load;
 mod log;
 mod mail;
+mod mail_auth;
 mod page;
 mod peer;
 mod prefix;
@@ -51,6 +52,9 @@ pub use listen::Listens;
 pub use load::{Loaded, check_str, load};
 pub use log::{AccessFormat, AccessLog, Level, Log, LogFormat, Rotate};
 pub use mail::{BareLf, Mail, MailMx, MailProtocol, MailSmtp, MailTimeouts};
+pub use mail_auth::{
+    MailAuth, MailAuthCertificate, MailAuthHttp, MailAuthLdap, MailAuthSearch, MailMechanism,
+};
 pub use peer::{PeerAddress, PeerEntry};
 pub use prefix::Prefix;
 pub use print::print;

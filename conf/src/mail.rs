@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::listen::{listen_addresses, name_of};
 use crate::range::{within, within_size, within_time};
-use crate::{Size, Spanned, Time, Tls, TlsMode};
+use crate::{MailMechanism, Size, Spanned, Time, Tls, TlsMode};
 
 /// A mail listener: logs clients in at the mail servers of an upstream and relays between them.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -27,6 +27,10 @@ pub struct Mail {
     /// Name of the upstream with the mail servers.
     #[schemars(with = "String")]
     pub upstream: Option<Spanned<String>>,
+    /// Name of the `[mail_auth]` that decides about logins; the mail servers behind without it.
+    pub auth: Option<Spanned<String>>,
+    /// Ways to log in that are offered; empty: `plain` and `login`.
+    pub mechanisms: Vec<Spanned<MailMechanism>>,
     /// TLCP and TLS, at once or by STARTTLS (`mode`).
     pub tls: Option<Spanned<Tls>>,
     /// Name in greetings and challenges; the name of this machine without it.
@@ -56,6 +60,8 @@ impl Default for Mail {
             protocol: None,
             listen: Vec::new(),
             upstream: None,
+            auth: None,
+            mechanisms: Vec::new(),
             tls: None,
             hostname: None,
             plaintext_auth: false.into(),

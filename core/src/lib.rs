@@ -17,7 +17,7 @@ pub mod stats;
 pub mod stream;
 pub mod upstream;
 
-pub use alb_gm::tls::{Certificate, TlsInfo, client_hello};
+pub use alb_gm::tls::{Certificate, ClientVerify, Protocol, TlsInfo, client_hello};
 pub use alb_gm::{digest, sm3};
 pub use conn_info::ConnInfo;
 pub use error::{Error, Kind, Side};

@@ -3,6 +3,7 @@
 //! Owns what the three protocols say before and while a client logs in, and the framing of SMTP after it. It opens no
 //! listening sockets, reads no configuration file and chooses no certificates; the core does.
 
+pub mod auth;
 pub mod line;
 pub mod sasl;
 pub mod secret;

@@ -79,7 +79,7 @@ fn check_unique<'r>(names: impl Iterator<Item = &'r Spanned<String>>, findings: 
 }
 
 /// RFC 9110 § 5.1: a field name is a token.
-fn check_name(name: &Spanned<String>, findings: &mut Findings<'_>) {
+pub(super) fn check_name(name: &Spanned<String>, findings: &mut Findings<'_>) {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(token) {
         let bad = Diagnostic::error(name.span(), format!("`{name}` is not the name of a header"));

@@ -191,7 +191,7 @@ pub(super) fn check_clear(config: &Config, findings: &mut Findings<'_>) {
     }
 }
 
-fn is_remote(address: &PeerAddress) -> bool {
+pub(super) fn is_remote(address: &PeerAddress) -> bool {
     match address {
         PeerAddress::Ip(address) => !is_loopback(address.ip()),
         PeerAddress::Name(host, _) => host != "localhost",

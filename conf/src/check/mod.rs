@@ -10,6 +10,7 @@ mod identities;
 mod limits;
 mod listeners;
 mod mail;
+mod mail_auth;
 mod routes;
 mod sites;
 mod streams;
@@ -33,6 +34,7 @@ pub(crate) fn check(config: &Config, damaged: &BTreeSet<(usize, usize)>) -> Vec<
     limits::check(config, &mut findings);
     listeners::check(config, &mut findings);
     mail::check(config, &mut findings);
+    mail_auth::check(config, &mut findings);
     mail::check_clear(config, &mut findings);
     sites::check(config, &mut findings);
     streams::check(config, &mut findings);

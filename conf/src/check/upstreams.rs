@@ -28,6 +28,10 @@ fn is_used(config: &Config, name: &str) -> bool {
         .chain(streams)
         .any(|used| **used == name)
         || mails.any(|mail| mail.names_upstream(name))
+        || config
+            .mail_auth
+            .values()
+            .any(|auth| auth.may_name_upstream(name))
 }
 
 /// Requests of many clients share a connection: a header at its beginning cannot tell whose they are.

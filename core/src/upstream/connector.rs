@@ -30,15 +30,22 @@ pub async fn connect_as(peer: &Peer, settings: &Settings, opening: &[u8]) -> Res
     }
 }
 
-async fn establish(peer: &Peer, settings: &Settings, opening: &[u8]) -> Result<Stream, Error> {
-    let refused = |error| Error::because(Kind::Connect, Side::Upstream, error);
-    let mut socket = open(peer.address(), &settings.bind)
-        .await
-        .map_err(refused)?;
-    if !opening.is_empty() {
-        // In one write: a header in pieces would be taken for a malformed one by some.
-        socket.write_all(opening).await.map_err(refused)?;
+/// Opens the socket of a peer, within `connect_timeout`; for protocols that talk before they shake hands.
+pub async fn open(peer: &Peer, settings: &Settings) -> Result<Socket, Error> {
+    match timeout(
+        settings.connect_timeout,
+        socket(peer.address(), &settings.bind),
+    )
+    .await
+    {
+        Ok(Ok(socket)) => Ok(socket),
+        Ok(Err(error)) => Err(Error::because(Kind::Connect, Side::Upstream, error)),
+        Err(_) => Err(Error::new(Kind::ConnectTimeout, Side::Upstream)),
     }
+}
+
+/// Shakes hands on an open socket, if the settings have TLS or TLCP.
+pub async fn secure(socket: Socket, peer: &Peer, settings: &Settings) -> Result<Stream, Error> {
     let Some(tls) = &settings.tls else {
         return Ok(Stream::Plain(socket));
     };
@@ -48,7 +55,19 @@ async fn establish(peer: &Peer, settings: &Settings, opening: &[u8]) -> Result<S
     }
 }
 
-async fn open(address: &PeerAddress, from: &[IpAddr]) -> io::Result<Socket> {
+async fn establish(peer: &Peer, settings: &Settings, opening: &[u8]) -> Result<Stream, Error> {
+    let refused = |error| Error::because(Kind::Connect, Side::Upstream, error);
+    let mut socket = socket(peer.address(), &settings.bind)
+        .await
+        .map_err(refused)?;
+    if !opening.is_empty() {
+        // In one write: a header in pieces would be taken for a malformed one by some.
+        socket.write_all(opening).await.map_err(refused)?;
+    }
+    secure(socket, peer, settings).await
+}
+
+async fn socket(address: &PeerAddress, from: &[IpAddr]) -> io::Result<Socket> {
     match address {
         PeerAddress::Tcp(address) => {
             let stream = open_tcp(*address, from).await?;

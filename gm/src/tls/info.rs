@@ -55,6 +55,12 @@ impl ClientVerify {
 }
 
 impl TlsInfo {
+    /// The suite by the library's name, as nginx tells it: `ECDHE-RSA-AES256-GCM-SHA384`, `ECC-SM2-SM4-GCM-SM3`.
+    pub fn library_suite(&self) -> &'static str {
+        let known = suites::ALL.iter().find(|suite| suite.name == self.suite);
+        known.map_or(self.suite, |suite| suite.library)
+    }
+
     /// Reads the facts off a finished handshake. `verified`: the peer's certificate had to pass our checks.
     pub(super) fn of(ssl: &SslRef, sni: Option<String>, verified: bool) -> TlsInfo {
         let protocol = match ssl.version2() {

@@ -1,0 +1,207 @@
+//! A service that decides, in the protocol of nginx's mail module (`auth_http`), byte for byte.
+//!
+//! nginx itself ignores the status of the answer and lets in whoever is given a server, even without `Auth-Status`; here
+//! whatever is missing or odd keeps the client out.
+
+mod answer;
+mod request;
+
+pub use answer::{Answer, Malformed, Status, parse as parse_answer};
+pub use request::Method;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use alb_conf::MailAuthHttp;
+use alb_core::access::AddressSet;
+use alb_core::upstream::{Cursor, Outcome, PeerAddress, Tried, Upstream, connect};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use zeroize::Zeroizing;
+
+use super::decision::{Accepted, Attempt, Decision, Refusal};
+
+/// Longest head of an answer, in bytes.
+const MAX_ANSWER: usize = 16 * 1024;
+/// Longest wait that an answer may ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Shortest wait before a service that said WAIT is asked again.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+/// The `Host` of a service at a unix socket, as nginx sends it.
+const LOCAL_HOST: &str = "localhost";
+
+/// The service.
+pub struct HttpSource {
+    upstream: Arc<Upstream>,
+    settings: request::Settings,
+    timeout: Duration,
+    allowed: AddressSet,
+    /// Names an answer may give in `Auth-Pool`.
+    pools: Arc<[Arc<str>]>,
+    in_flight: Semaphore,
+}
+
+impl HttpSource {
+    /// The service as written; `pools` are the upstreams there are.
+    pub fn new(written: &MailAuthHttp, upstream: Arc<Upstream>, pools: Arc<[Arc<str>]>) -> Self {
+        HttpSource {
+            upstream,
+            settings: request::Settings::new(written),
+            timeout: *written.timeout,
+            allowed: AddressSet::of(written.allowed_backends.iter().map(|prefix| &**prefix)),
+            pools,
+            in_flight: Semaphore::new(written.in_flight as usize),
+        }
+    }
+
+    /// Asks about an attempt. `start` is who would come in if the service changes nothing; nobody for mail without login.
+    pub async fn decide(
+        &self,
+        attempt: &Attempt<'_>,
+        method: Method<'_>,
+        start: Option<Accepted>,
+    ) -> Decision {
+        let start = start.unwrap_or_else(|| Accepted::nobody("http"));
+        match timeout(self.timeout, self.ask(attempt, method, &start.login)).await {
+            Ok(Ok(answer)) => self.act(answer, start),
+            Ok(Err(reason)) => Decision::Unavailable { reason },
+            Err(_) => Decision::unavailable(format!("no answer within {:?}", self.timeout)),
+        }
+    }
+
+    /// Asks until the service says something other than WAIT. The request is made anew each time.
+    async fn ask(
+        &self,
+        attempt: &Attempt<'_>,
+        method: Method<'_>,
+        user: &str,
+    ) -> Result<Answer, String> {
+        // The semaphore is never closed.
+        let _turn = self
+            .in_flight
+            .acquire()
+            .await
+            .map_err(|error| error.to_string())?;
+        loop {
+            let answer = self.ask_any(attempt, method, user).await?;
+            match answer.status {
+                Status::Wait => {
+                    let wait = answer.wait.unwrap_or(SHORTEST_WAIT);
+                    sleep(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT)).await;
+                }
+                _ => return Ok(answer),
+            }
+        }
+    }
+
+    /// Asks one peer after the other until one answers.
+    async fn ask_any(
+        &self,
+        attempt: &Attempt<'_>,
+        method: Method<'_>,
+        user: &str,
+    ) -> Result<Answer, String> {
+        let mut cursor = self.upstream.cursor(Cursor::random_start());
+        let mut tried = Tried::default();
+        let mut last = format!("no peer of `{}` is available", self.upstream.name());
+        while let Some(peer) = cursor.pick(Instant::now(), &mut tried) {
+            let _active = peer.enter();
+            let host = match peer.address() {
+                PeerAddress::Unix(_) => LOCAL_HOST,
+                PeerAddress::Tcp(_) => peer.host().unwrap_or(LOCAL_HOST),
+            };
+            let request = self.settings.write(host, attempt, method, user);
+            let result = match connect(&peer, self.upstream.settings()).await {
+                Ok(stream) => converse(stream, &request).await,
+                Err(error) => Err(error.to_string()),
+            };
+            let outcome = if result.is_ok() {
+                Outcome::Success
+            } else {
+                Outcome::Failure
+            };
+            cursor.report(&peer, outcome, Instant::now());
+            match result {
+                Ok(answer) => return Ok(answer),
+                Err(reason) => last = format!("{}: {reason}", peer.address()),
+            }
+        }
+        Err(last)
+    }
+
+    fn act(&self, answer: Answer, start: Accepted) -> Decision {
+        match answer.status {
+            Status::Ok => self.accept(answer, start),
+            Status::Refused(ref text) => Decision::Refuse(Refusal {
+                text: Some(text.clone()),
+                smtp_code: Some(answer.error_code.unwrap_or_else(|| "535 5.7.0".to_owned())),
+                wait: answer.wait.unwrap_or_default().min(LONGEST_WAIT),
+                close: answer.wait.is_none(),
+                rejected: true,
+            }),
+            Status::Wait => Decision::unavailable("the service said WAIT"),
+        }
+    }
+
+    fn accept(&self, answer: Answer, start: Accepted) -> Decision {
+        if let Some(server) = answer.server
+            && !self.allowed.contains(server.ip())
+        {
+            return Decision::unavailable(format!(
+                "the service sent a user to {server}, which is not in `allowed_backends`"
+            ));
+        }
+        let upstream = match answer.pool {
+            None => None,
+            Some(name) => match self.pools.iter().find(|pool| ***pool == *name) {
+                Some(pool) => Some(Arc::clone(pool)),
+                None => {
+                    let reason =
+                        format!("the service sent a user to the unknown upstream `{name}`");
+                    return Decision::Unavailable { reason };
+                }
+            },
+        };
+        Decision::Accept(Accepted {
+            login: answer.user.unwrap_or(start.login),
+            password: answer.password,
+            server: answer.server,
+            upstream,
+            ..Accepted {
+                user: start.user,
+                login: String::new(),
+                ..start
+            }
+        })
+    }
+}
+
+/// Sends a request and reads the answer to it.
+async fn converse(mut stream: alb_core::Stream, request: &[u8]) -> Result<Answer, String> {
+    let failed = |error: std::io::Error| error.to_string();
+    stream.write_all(request).await.map_err(failed)?;
+    stream.flush().await.map_err(failed)?;
+    // It may hold the password of the server.
+    let mut answer = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
+    loop {
+        let room = MAX_ANSWER - answer.len();
+        if room == 0 {
+            return Err(format!(
+                "the head of its answer is longer than {MAX_ANSWER} bytes"
+            ));
+        }
+        let read = (&mut stream)
+            .take(room as u64)
+            .read_buf(&mut *answer)
+            .await
+            .map_err(failed)?;
+        match parse_answer(&answer).map_err(|error| error.to_string())? {
+            Some(answer) => return Ok(answer),
+            None if read == 0 => {
+                return Err("it closed the connection before the end of its answer".into());
+            }
+            None => {}
+        }
+    }
+}

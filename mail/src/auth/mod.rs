@@ -1,0 +1,228 @@
+//! Who may log in, as whom, and where the mailbox is.
+//!
+//! Owns the sources (the mail server itself, a service, a file, a directory), the users of client certificates, and the
+//! maps from users and domains to upstreams. It speaks none of the mail protocols and logs in nowhere: what it says is
+//! a [`Decision`], and the session acts on it.
+
+mod blocking;
+mod build;
+mod certificate;
+mod decision;
+mod file;
+mod http;
+mod ldap;
+mod users;
+mod verifier;
+
+pub use decision::{Accepted, Asked, Attempt, Decision, Envelope, Refusal};
+pub use file::parse as parse_user_file;
+pub use http::{Answer, Malformed, parse_answer};
+pub use verifier::{Verifier, argon2id, pbkdf2_sm3};
+
+use alb_core::TlsInfo;
+
+use crate::sasl::{Credentials, Proof, Rules};
+use certificate::CertificateUser;
+use file::FileSource;
+use http::HttpSource;
+use ldap::LdapSource;
+use users::{User, Users};
+
+/// Decides about the logins of a listener. Shared by all workers; built once for each configuration.
+pub struct Authenticator {
+    source: Source,
+    certificate: Option<CertificateUser>,
+    rules: Rules,
+    users: Users,
+}
+
+/// Who knows whether a password is right.
+enum Source {
+    /// The mail server, which is logged in to with what the client sent.
+    Backend,
+    Http(HttpSource),
+    File(FileSource),
+    Ldap(LdapSource),
+}
+
+impl Authenticator {
+    /// Lets everybody through to the mail server, which decides.
+    pub fn passthrough() -> Self {
+        Authenticator {
+            source: Source::Backend,
+            certificate: None,
+            rules: Rules::default(),
+            users: Users::default(),
+        }
+    }
+
+    /// What clients may ask for in an exchange.
+    pub fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    /// What the audit line calls the source.
+    pub fn source(&self) -> &'static str {
+        match &self.source {
+            Source::Backend => "passthrough",
+            Source::Http(_) => "http",
+            Source::File(_) => "file",
+            Source::Ldap(_) => "ldap",
+        }
+    }
+
+    /// Whether the source wants to be asked about mail that comes without a login (nginx's method `none`).
+    pub fn decides_relay(&self) -> bool {
+        matches!(self.source, Source::Http(_))
+    }
+
+    /// Decides about a login, or about mail without one. State of an earlier attempt has no part in it.
+    pub async fn decide(&self, attempt: &Attempt<'_>) -> Decision {
+        match attempt.what {
+            Asked::Relay(envelope) => self.relay(attempt, envelope).await,
+            Asked::Login(credentials) => match self.login(attempt, credentials).await {
+                Decision::Accept(accepted) => Decision::Accept(self.routed(accepted)),
+                other => other,
+            },
+        }
+    }
+
+    async fn relay(&self, attempt: &Attempt<'_>, envelope: Envelope<'_>) -> Decision {
+        match &self.source {
+            Source::Http(http) => {
+                http.decide(attempt, http::Method::None(envelope), None)
+                    .await
+            }
+            _ => Decision::Accept(Accepted::nobody(self.source())),
+        }
+    }
+
+    async fn login(&self, attempt: &Attempt<'_>, credentials: &Credentials) -> Decision {
+        let shown = self.certificate_user(attempt.tls());
+        let named = match &credentials.proof {
+            Proof::Certificate => return self.external(attempt, credentials, shown).await,
+            Proof::Password(password) if password.is_empty() => return Decision::wrong(),
+            // Their users are known only when the server has seen the last message.
+            Proof::PassThrough { .. } if credentials.user.is_empty() => User::default(),
+            _ => self.users.user(&credentials.user),
+        };
+        if self.wants_certificate() && shown.as_ref() != Some(&named) {
+            tracing::info!(user = %named.full, "the client certificate is not that of the user");
+            return Decision::wrong();
+        }
+        self.ask(attempt, credentials, &named).await
+    }
+
+    /// Asks the source about a name and its proof.
+    async fn ask(
+        &self,
+        attempt: &Attempt<'_>,
+        credentials: &Credentials,
+        named: &User,
+    ) -> Decision {
+        let accepted = |user: &User| {
+            let mut accepted = Accepted::new(&user.full, &credentials.user, self.source());
+            accepted.authzid.clone_from(&credentials.authzid);
+            accepted
+        };
+        // A source of ours knows neither who may act for whom, nor the passwords of master users.
+        let plain_name = credentials.authzid.is_none() && !named.through_master;
+        match &self.source {
+            Source::Backend => {
+                let acts_for = credentials
+                    .authzid
+                    .as_deref()
+                    .map(|user| self.users.user(user));
+                match &credentials.proof {
+                    Proof::Apop { .. } | Proof::CramMd5 { .. } => {
+                        Decision::unavailable("nobody knows the clear password")
+                    }
+                    _ => Decision::Accept(accepted(acts_for.as_ref().unwrap_or(named))),
+                }
+            }
+            _ if !plain_name => Decision::wrong(),
+            Source::Http(http) => match http::Method::of(&credentials.proof) {
+                Some(method) => {
+                    let start = Accepted::new(&named.full, &credentials.user, self.source());
+                    self.renamed(http.decide(attempt, method, Some(start)).await)
+                }
+                None => Decision::unavailable("the source cannot check this mechanism"),
+            },
+            Source::File(file) => {
+                file.decide(&credentials.proof, named, accepted(named))
+                    .await
+            }
+            Source::Ldap(ldap) => {
+                ldap.decide(&credentials.proof, named, accepted(named))
+                    .await
+            }
+        }
+    }
+
+    /// EXTERNAL: the certificate has been verified in the handshake; a name sent with it must be its name.
+    async fn external(
+        &self,
+        attempt: &Attempt<'_>,
+        credentials: &Credentials,
+        shown: Option<User>,
+    ) -> Decision {
+        if attempt
+            .tls()
+            .is_none_or(|tls| tls.client_verify != alb_core::ClientVerify::Success)
+        {
+            return Decision::wrong();
+        }
+        let asked = (!credentials.user.is_empty()).then(|| self.users.user(&credentials.user));
+        let user = match (&self.certificate, shown, asked) {
+            (Some(_), Some(shown), None) => shown,
+            (Some(_), Some(shown), Some(asked)) if shown == asked => shown,
+            // Without a map of ours the service decides by what it is told about the certificate.
+            (None, _, asked) if matches!(self.source, Source::Http(_)) => asked.unwrap_or_default(),
+            _ => return Decision::wrong(),
+        };
+        let mut accepted = Accepted::new(&user.full, &user.full, "certificate");
+        match &self.source {
+            Source::Http(http) => {
+                accepted.source = self.source();
+                self.renamed(
+                    http.decide(attempt, http::Method::External, Some(accepted))
+                        .await,
+                )
+            }
+            _ => Decision::Accept(accepted),
+        }
+    }
+
+    /// The service may have given the user another name; then that is who has logged in.
+    fn renamed(&self, decision: Decision) -> Decision {
+        match decision {
+            Decision::Accept(mut accepted) => {
+                accepted.user = self.users.user(&accepted.login).full;
+                Decision::Accept(accepted)
+            }
+            other => other,
+        }
+    }
+
+    fn certificate_user(&self, tls: Option<&TlsInfo>) -> Option<User> {
+        let name = self.certificate.as_ref()?.user(tls?)?;
+        Some(self.users.user(&name))
+    }
+
+    fn wants_certificate(&self) -> bool {
+        self.certificate
+            .as_ref()
+            .is_some_and(|certificate| certificate.second_factor)
+    }
+
+    /// Where the mailbox is, unless the source has said so: by user, then by domain.
+    fn routed(&self, mut accepted: Accepted) -> Accepted {
+        if accepted.server.is_none() && accepted.upstream.is_none() {
+            accepted.upstream = self.users.upstream(&accepted.user);
+        }
+        accepted
+    }
+}
+
+#[cfg(test)]
+mod tests;
