@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use alb_conf::{Config, Listens, PreferGm, Report, Spanned, Tls};
+use alb_core::access::Lists;
 use alb_core::limit::{self, LimitSet};
 use alb_core::listener::ConnectionLimit;
 use alb_core::upstream::Upstream;
@@ -12,7 +13,7 @@ use alb_gm::tls::{Acceptor, AcceptorPolicy, ClientAuth, ClientAuthMode, Identity
 use alb_stream::Service;
 
 use super::identities::Identities;
-use super::{Snapshot, problems, tls};
+use super::{Admission, Snapshot, problems, tls};
 
 /// What a worker needs to take a connection.
 pub struct Listener {
@@ -20,6 +21,8 @@ pub struct Listener {
     pub name: Arc<str>,
     /// What is spoken on it.
     pub protocol: Protocol,
+    /// Who may connect.
+    pub admission: Admission,
     /// TLCP and TLS; `None`: neither.
     pub acceptor: Option<Acceptor>,
     /// Counts the connections of all workers.
@@ -44,6 +47,7 @@ pub fn build(
     identities: &Identities,
     upstreams: &HashMap<String, Arc<Upstream>>,
     limits: &mut limit::Builder<'_>,
+    lists: &Lists,
     previous: Option<&Snapshot>,
     report: &mut Report,
 ) -> BTreeMap<SocketAddr, Arc<Listener>> {
@@ -61,6 +65,7 @@ pub fn build(
     }));
     let mut builder = Builder {
         identities,
+        lists,
         previous,
         report,
         listeners: BTreeMap::new(),
@@ -74,6 +79,7 @@ pub fn build(
 
 struct Builder<'a> {
     identities: &'a Identities,
+    lists: &'a Lists,
     previous: Option<&'a Snapshot>,
     report: &'a mut Report,
     listeners: BTreeMap<SocketAddr, Arc<Listener>>,
@@ -99,6 +105,7 @@ impl Builder<'_> {
         let listener = Arc::new(Listener {
             name: name.into(),
             protocol,
+            admission: Admission::new(written, self.lists),
             acceptor,
             limit: limit.unwrap_or_default(),
             max_connections,

@@ -2,6 +2,7 @@
 //! a new one, adopting what survives. Opens files, but neither sockets nor threads.
 
 mod access;
+mod admission;
 mod facts;
 mod identities;
 mod listeners;
@@ -9,6 +10,7 @@ mod problems;
 mod tls;
 mod upstreams;
 
+pub use admission::Admission;
 pub use listeners::{Listener, Protocol};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -82,6 +84,7 @@ impl Snapshot {
             &identities,
             &upstreams,
             &mut limits,
+            &lists,
             previous,
             &mut report,
         );

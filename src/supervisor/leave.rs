@@ -65,6 +65,8 @@ impl Supervisor {
         tracing::info!(
             connections = sum(|worker| worker.connections.get()),
             refused = sum(|worker| worker.connections_refused.get()),
+            denied = sum(|worker| worker.access_denied.get()),
+            proxy_headers_refused = sum(|worker| worker.proxy_headers_refused.get()),
             requests = sum(|worker| worker.requests.get()),
             limit_refused = sum(|worker| worker.limit_refused.get()),
             limit_delayed = sum(|worker| worker.limit_delayed.get()),

@@ -1,4 +1,4 @@
-//! One connection, from accept to its end: limit, handshake, protocol. A panic ends this connection only.
+//! One connection, from accept to its end: limit, admission, handshake, protocol. A panic ends this connection only.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -28,7 +28,7 @@ struct Arrival {
 }
 
 impl Worker {
-    /// Takes a connection. False if the listener has too many; the connection is closed then.
+    /// Takes a connection, or closes it if its address is denied. False if the listener has too many; it is closed then.
     pub(super) fn take(
         self: &Rc<Self>,
         stream: TcpStream,
@@ -41,6 +41,9 @@ impl Worker {
             self.stats.connections_refused.increment();
             return false;
         };
+        if !self.admit_at_accept(&listener.admission, peer, &known.name) {
+            return true;
+        }
         let Ok(local) = stream.local_addr() else {
             // The client has left already.
             return true;
@@ -89,14 +92,19 @@ impl Worker {
         }
     }
 
-    /// Asks the listener's limits, then shakes hands if the listener says so. The permit is kept to the end.
+    /// Lets in who may come in, asks the listener's limits, then shakes hands if the listener says so. The permit is
+    /// kept to the end.
     async fn enter(&self, arrival: Arrival) -> Option<(Stream, ConnInfo, Permit)> {
         let Arrival {
-            socket,
+            mut socket,
             mut info,
             listener,
             name,
         } = arrival;
+        let admission = &listener.admission;
+        if !self.admit(admission, &mut socket, &mut info, &name).await {
+            return None;
+        }
         let permit = limits::admit(&listener.limits, info.peer.ip(), &self.stats).await?;
         let socket = Socket::Tcp(socket);
         let Some(acceptor) = &listener.acceptor else {

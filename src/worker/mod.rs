@@ -1,6 +1,7 @@
 //! A worker: one thread, one runtime, its own sockets. Everything a connection touches is the worker's own; the
 //! supervisor talks to it through commands.
 
+mod admission;
 mod connection;
 mod limits;
 mod listening;
@@ -15,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use alb_core::drain::Drain;
-use alb_core::log::{AccessBuffer, AccessSink};
+use alb_core::log::{AccessBuffer, AccessSink, Seldom};
 use alb_core::published::{Published, View};
 use alb_core::stats::WorkerStats;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -76,6 +77,8 @@ struct Worker {
     access: Rc<AccessBuffer>,
     listening: RefCell<BTreeMap<SocketAddr, Listening>>,
     next_id: Cell<u64>,
+    /// Holds back the log lines of connections that are not let in.
+    refusals: Seldom,
 }
 
 impl Handle {
@@ -160,6 +163,7 @@ impl Worker {
             listening: RefCell::default(),
             // The worker's number in the top bits keeps the numbers of all connections apart.
             next_id: Cell::new((index as u64) << 48),
+            refusals: Seldom::every(Duration::from_secs(1)),
         })
     }
 

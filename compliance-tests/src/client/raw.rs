@@ -1,9 +1,9 @@
 //! Bytes on a TCP connection: for requests that no proper client sends.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::stopwatch::within;
 
@@ -17,6 +17,21 @@ impl Raw {
     /// Connects.
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = within("a connection", TcpStream::connect(address)).await;
+        let stream = stream.unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
+        Self { stream }
+    }
+
+    /// Connects from this address of the loopback.
+    pub async fn connect_from(source: IpAddr, address: SocketAddr) -> Self {
+        let socket = match source {
+            IpAddr::V4(_) => TcpSocket::new_v4(),
+            IpAddr::V6(_) => TcpSocket::new_v6(),
+        };
+        let socket = socket.expect("a socket");
+        socket
+            .bind(SocketAddr::new(source, 0))
+            .expect("an address of this machine");
+        let stream = within("a connection", socket.connect(address)).await;
         let stream = stream.unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
         Self { stream }
     }
