@@ -79,3 +79,29 @@ fn every_problem_of_a_file_comes_in_one_run() {
         assert!(said.contains(part), "{part} is not in:\n{said}");
     }
 }
+
+#[test]
+fn verifiers_of_mail_passwords_are_made() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("password");
+    std::fs::write(&file, "geheim\n").expect("written");
+    let file = file.display().to_string();
+    let make = |kind| {
+        printed(&alb::run(&[
+            "mail-password",
+            "--kind",
+            kind,
+            "--password-file",
+            &file,
+        ]))
+    };
+    assert!(make("argon2id").starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    assert!(make("pbkdf2-sm3").starts_with("$pbkdf2-sm3$i=600000$"));
+    assert_ne!(make("pbkdf2-sm3"), make("pbkdf2-sm3"));
+    std::fs::write(&file, "\n").expect("written");
+    assert!(
+        !alb::run(&["mail-password", "--password-file", &file])
+            .status
+            .success()
+    );
+}

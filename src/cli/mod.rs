@@ -5,6 +5,7 @@ mod check;
 mod control;
 mod exit;
 mod generate;
+mod mail_password;
 mod probe;
 mod quickstart;
 mod run;
@@ -77,6 +78,8 @@ enum Command {
     Stop(control::Stop),
     /// Look at a TLCP or TLS server as its clients see it: protocols, suites, certificates
     Probe(Box<probe::Probe>),
+    /// Make a verifier of a password, for a file of mail users
+    MailPassword(mail_password::MailPassword),
     /// Check the cryptography on this machine: known answers, generated pairs, random sources
     Selftest,
     /// Print the JSON schema of the configuration file
@@ -101,6 +104,7 @@ fn dispatch(cli: Cli) -> Exit {
         Some(Command::Reload(target)) => control::reload(&common, &target),
         Some(Command::Stop(stop)) => control::stop(&common, &stop),
         Some(Command::Probe(arguments)) => probe::probe(&common, &arguments),
+        Some(Command::MailPassword(arguments)) => mail_password::mail_password(&arguments),
         Some(Command::Selftest) => selftest::selftest(common.json),
         Some(Command::Schema) => generate::schema(),
         Some(Command::Completions(completions)) => generate::completions(&completions),

@@ -3,12 +3,14 @@
 
 mod certificates;
 mod http1;
+mod mail_auth;
 mod proxy_header;
 mod sm2;
 mod sm4;
 
 pub use certificates::{certificate_file, envelope};
 pub use http1::http1;
+pub use mail_auth::{mail_auth_answer, mail_sasl};
 pub use proxy_header::proxy_header;
 pub use sm2::sm2_encodings;
 pub use sm4::sm4;
@@ -19,12 +21,14 @@ use alb_gm::tls::ClientHello;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const ALL: [Target; 8] = [
+pub const ALL: [Target; 10] = [
     ("certificate_file", certificate_file),
     ("configuration", configuration),
     ("envelope", envelope),
     ("first_record", first_record),
     ("http1", http1),
+    ("mail_auth_answer", mail_auth_answer),
+    ("mail_sasl", mail_sasl),
     ("proxy_header", proxy_header),
     ("sm2_encodings", sm2_encodings),
     ("sm4", sm4),

@@ -16,8 +16,8 @@ mod verifier;
 
 pub use decision::{Accepted, Asked, Attempt, Decision, Envelope, Refusal};
 pub use file::parse as parse_user_file;
-pub use http::{Answer, Malformed, parse_answer};
-pub use verifier::{Verifier, argon2id, pbkdf2_sm3};
+pub use http::{Answer, Malformed, Status, parse_answer};
+pub use verifier::{NewVerifier, Verifier, new_verifier};
 
 use alb_core::TlsInfo;
 

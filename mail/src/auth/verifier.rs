@@ -38,6 +38,29 @@ pub enum Verifier {
     Clear(Secret),
 }
 
+/// A kind of verifier that is made here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewVerifier {
+    /// `$argon2id$`, with the parameters OWASP recommends: 19 MiB, two passes.
+    Argon2id,
+    /// `$pbkdf2-sm3$`, with 600000 iterations.
+    Pbkdf2Sm3,
+}
+
+/// Makes a verifier of a password, with a salt of its own.
+///
+/// # Errors
+///
+/// The system gave no random bytes.
+pub fn new_verifier(kind: NewVerifier, password: &[u8]) -> Result<String, String> {
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).map_err(|error| error.to_string())?;
+    match kind {
+        NewVerifier::Argon2id => argon2id(password, &salt),
+        NewVerifier::Pbkdf2Sm3 => Ok(pbkdf2_sm3(password, &salt)),
+    }
+}
+
 impl Verifier {
     /// Reads a verifier. The error says what was expected; it does not repeat the text, which may be a password.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
@@ -90,19 +113,13 @@ impl Verifier {
     }
 }
 
-/// A new `$argon2id$` verifier, with the crate's parameters (19 MiB, two passes, as OWASP says).
-///
-/// # Errors
-///
-/// A salt of fewer than 8 bytes.
-pub fn argon2id(password: &[u8], salt: &[u8]) -> Result<String, String> {
+fn argon2id(password: &[u8], salt: &[u8]) -> Result<String, String> {
     let hash = Argon2::default().hash_password_with_salt(password, salt);
     hash.map(|hash| hash.to_string())
         .map_err(|error| error.to_string())
 }
 
-/// A new `$pbkdf2-sm3$` verifier.
-pub fn pbkdf2_sm3(password: &[u8], salt: &[u8]) -> String {
+pub(super) fn pbkdf2_sm3(password: &[u8], salt: &[u8]) -> String {
     let mut key = [0; KEY_LEN];
     alb_core::sm3::pbkdf2(password, salt, ITERATIONS, &mut key);
     let (salt, key) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(key));
@@ -231,11 +248,8 @@ mod tests {
 
     #[test]
     fn a_new_verifier_knows_its_password() {
-        let salt = b"0123456789abcdef";
-        for text in [
-            pbkdf2_sm3(b"secret", salt),
-            argon2id(b"secret", salt).expect("a verifier"),
-        ] {
+        for kind in [NewVerifier::Pbkdf2Sm3, NewVerifier::Argon2id] {
+            let text = new_verifier(kind, b"secret").expect("a verifier");
             assert!(
                 verify(&text, "secret") && !verify(&text, "Secret"),
                 "{text}"

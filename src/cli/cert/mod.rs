@@ -14,7 +14,7 @@ mod key;
 mod lint;
 mod ocsp_client;
 mod output;
-mod password;
+pub mod password;
 mod responder;
 mod show;
 mod verify;
