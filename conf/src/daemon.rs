@@ -1,6 +1,7 @@
 //! `[daemon]`: the process itself.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -28,6 +29,8 @@ pub struct Daemon {
     #[serde(deserialize_with = "within::<64, 1_073_741_816, _, _>")]
     #[schemars(range(min = 64, max = 1_073_741_816))]
     pub max_open_files: Option<u64>,
+    /// Name servers that resolve the names of peers, `"10.0.0.2:53"`; without them, those of `/etc/resolv.conf`.
+    pub resolvers: Vec<Spanned<SocketAddr>>,
 }
 
 impl Default for Daemon {
@@ -39,6 +42,7 @@ impl Default for Daemon {
             drain_timeout: Time::seconds(30),
             acceleration: Acceleration::Auto,
             max_open_files: None,
+            resolvers: Vec::new(),
         }
     }
 }

@@ -6,10 +6,12 @@
 //! through [`Report`].
 
 mod access;
+mod balance;
 mod check;
 mod config;
 mod daemon;
 mod diagnostic;
+mod health;
 mod http;
 mod identity;
 mod limit;
@@ -41,9 +43,11 @@ mod upstream;
 mod upstream_mail;
 
 pub use access::{Access, AccessRule, AccessVerdict};
+pub use balance::{Balance, HashKey, SameSite, Sticky};
 pub use config::{Config, Map};
 pub use daemon::{Acceleration, Daemon, Workers};
 pub use diagnostic::{Diagnostic, Severity};
+pub use health::{Expect, Health, HealthKind};
 pub use http::{Http, Http2};
 pub use identity::{Identity, KeyFile, Pair};
 pub use limit::{Limit, Window};
@@ -68,5 +72,5 @@ pub use stream::{Stream, StreamProtocol};
 pub use suggest::suggest;
 pub use tls::{ClientAuth, ClientAuthMode, PreferGm, Protocol, Tls, TlsMode};
 pub use units::{Size, Time, UnitError};
-pub use upstream::{Balance, ProxyVersion, Upstream, UpstreamProtocol, UpstreamTls};
+pub use upstream::{ProxyVersion, Upstream, UpstreamProtocol, UpstreamTls};
 pub use upstream_mail::{ClientInfo, MailLogin, Master, UpstreamMail};

@@ -24,6 +24,24 @@ pub struct PeerEntry {
     pub backup: bool,
     /// Not used at all.
     pub down: bool,
+    /// Takes no new clients: only those whose cookie names it.
+    pub drain: bool,
+    /// Requests or connections at once, those of all workers together, 1 to 1000000; no limit without it.
+    pub max_conns: Option<u32>,
+}
+
+impl PeerEntry {
+    /// A server with every default.
+    pub fn new(address: Spanned<PeerAddress>) -> Self {
+        Self {
+            address,
+            weight: 1,
+            backup: false,
+            down: false,
+            drain: false,
+            max_conns: None,
+        }
+    }
 }
 
 /// Address of a peer.
@@ -33,6 +51,8 @@ pub enum PeerAddress {
     Ip(SocketAddr),
     /// A host name, resolved again and again, and a port.
     Name(String, u16),
+    /// A name of service records (RFC 2782), resolved again and again, that tell hosts, ports, weights and priorities.
+    Srv(String),
     /// A Unix socket.
     Unix(PathBuf),
 }
@@ -46,6 +66,14 @@ impl FromStr for PeerAddress {
                 true => Ok(Self::Unix(path.into())),
                 false => Err(format!(
                     "`{text}` needs an absolute path, such as `unix:/run/app.sock`"
+                )),
+            };
+        }
+        if let Some(name) = text.strip_prefix("srv:") {
+            return match is_host_name(name) {
+                true => Ok(Self::Srv(name.to_ascii_lowercase())),
+                false => Err(format!(
+                    "`{text}` needs a name of service records, such as `srv:_http._tcp.app.internal`"
                 )),
             };
         }
@@ -90,6 +118,7 @@ impl fmt::Display for PeerAddress {
         match self {
             Self::Ip(address) => address.fmt(f),
             Self::Name(host, port) => write!(f, "{host}:{port}"),
+            Self::Srv(name) => write!(f, "srv:{name}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -119,7 +148,7 @@ impl JsonSchema for PeerAddress {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^(unix:/.+|.+:[0-9]+)$" })
+        json_schema!({ "type": "string", "pattern": "^(unix:/.+|srv:.+|.+:[0-9]+)$" })
     }
 }
 
@@ -142,6 +171,13 @@ struct PeerTable {
     /// Not used at all.
     #[serde(default)]
     down: bool,
+    /// Takes no new clients: only those whose cookie names it.
+    #[serde(default)]
+    drain: bool,
+    /// Requests or connections at once, those of all workers together, 1 to 1000000; no limit without it.
+    #[serde(default, deserialize_with = "within::<1, 1_000_000, _, _>")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    max_conns: Option<u32>,
 }
 
 fn default_weight() -> u32 {
@@ -155,23 +191,22 @@ impl<'de> Deserialize<'de> for PeerEntry {
         match written.into_inner() {
             Shorthand::Text(text) => {
                 let address = text.parse().map_err(D::Error::custom)?;
-                Ok(Self {
-                    address: Spanned::new(span, address),
-                    weight: 1,
-                    backup: false,
-                    down: false,
-                })
+                Ok(Self::new(Spanned::new(span, address)))
             }
             Shorthand::Table(PeerTable {
                 address,
                 weight,
                 backup,
                 down,
+                drain,
+                max_conns,
             }) => Ok(Self {
                 address,
                 weight,
                 backup,
                 down,
+                drain,
+                max_conns,
             }),
             Shorthand::Number(number) => Err(D::Error::invalid_type(
                 serde::de::Unexpected::Signed(number),
@@ -188,12 +223,16 @@ impl Serialize for PeerEntry {
             weight,
             backup,
             down,
+            drain,
+            max_conns,
         } = self.clone();
         PeerTable {
             address,
             weight,
             backup,
             down,
+            drain,
+            max_conns,
         }
         .serialize(serializer)
     }

@@ -79,3 +79,15 @@ impl FromNumber for Option<u64> {
         number.try_into().ok().map(Some)
     }
 }
+
+impl FromNumber for Option<u32> {
+    fn from_number(number: i64) -> Option<Self> {
+        number.try_into().ok().map(Some)
+    }
+}
+
+impl FromNumber for Option<u16> {
+    fn from_number(number: i64) -> Option<Self> {
+        number.try_into().ok().map(Some)
+    }
+}

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::range::{within, within_time};
-use crate::{PeerEntry, Protocol, Retry, Spanned, Time, UpstreamMail};
+use crate::{
+    Balance, HashKey, Health, PeerEntry, Protocol, Retry, Spanned, Sticky, Time, UpstreamMail,
+};
 
 /// A group of servers that requests are balanced over.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -16,7 +18,11 @@ use crate::{PeerEntry, Protocol, Retry, Spanned, Time, UpstreamMail};
 pub struct Upstream {
     /// How a peer is chosen.
     pub balance: Balance,
-    /// The servers: `"10.0.0.11:8080"`, `"app.internal:80"`, `"unix:/run/app.sock"`, or a table.
+    /// For `balance = "hash"`: what is hashed, `client_ip`, `uri`, `path`, `host`, `user` (mail), `header:NAME` or `cookie:NAME`.
+    pub hash_key: Option<Spanned<HashKey>>,
+    /// For `balance = "sticky"`: the cookie.
+    pub sticky: Option<Spanned<Sticky>>,
+    /// The servers: `"10.0.0.11:8080"`, `"app.internal:80"`, `"unix:/run/app.sock"`, `"srv:_http._tcp.app.internal"`, or a table.
     #[schemars(length(min = 1))]
     pub peers: Vec<PeerEntry>,
     /// Failures within `fail_timeout` that take a peer out for `fail_timeout`; `0` never takes one out.
@@ -24,6 +30,11 @@ pub struct Upstream {
     /// See `max_fails`.
     #[serde(deserialize_with = "within_time::<1, 86_400, _>")]
     pub fail_timeout: Time,
+    /// Active checks of the peers; none without it.
+    pub health: Option<Spanned<Health>>,
+    /// How long the share of a peer that recovered or is new grows from little to its weight; `0s`: full at once.
+    #[serde(deserialize_with = "within_time::<0, 86_400, _>")]
+    pub slow_start: Time,
     /// When and how often a request is tried on another peer.
     pub retry: Retry,
     /// Idle connections kept per worker; `0` keeps none.
@@ -42,7 +53,7 @@ pub struct Upstream {
     /// Longest pause between two writes of a request.
     #[serde(deserialize_with = "within_time::<1, 86_400, _>")]
     pub send_timeout: Time,
-    /// How often names are resolved again.
+    /// How often names are resolved again at least; sooner if the answer holds for less.
     #[serde(deserialize_with = "within_time::<1, 86_400, _>")]
     pub resolve: Time,
     /// Protocol spoken to the peers.
@@ -61,7 +72,9 @@ impl Upstream {
     /// Every path of the section.
     pub(crate) fn paths_mut(&mut self) -> impl Iterator<Item = &mut Spanned<PathBuf>> {
         let tls = self.tls.as_mut().map(|tls| tls.paths_mut());
-        tls.into_iter().flatten().chain(self.mail.paths_mut())
+        let sticky = self.sticky.as_mut().and_then(|s| s.key_file.as_mut());
+        let rest = self.mail.paths_mut().chain(sticky);
+        tls.into_iter().flatten().chain(rest)
     }
 }
 
@@ -69,9 +82,13 @@ impl Default for Upstream {
     fn default() -> Self {
         Self {
             balance: Balance::RoundRobin,
+            hash_key: None,
+            sticky: None,
             peers: Vec::new(),
             max_fails: 3,
             fail_timeout: Time::seconds(10),
+            health: None,
+            slow_start: Time::seconds(0),
             retry: Retry::default(),
             keepalive: 64,
             idle_timeout: Time::seconds(60),
@@ -86,15 +103,6 @@ impl Default for Upstream {
             mail: UpstreamMail::default(),
         }
     }
-}
-
-/// How a peer is chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Balance {
-    /// In turn, by weight, smoothly.
-    #[default]
-    RoundRobin,
 }
 
 /// Version of the PROXY header.

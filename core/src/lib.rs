@@ -6,6 +6,7 @@ pub mod access;
 pub mod conn_info;
 pub mod drain;
 pub mod error;
+pub mod health;
 pub mod hosts;
 pub mod limit;
 pub mod listener;

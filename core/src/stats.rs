@@ -156,11 +156,25 @@ pub struct SupervisorStats {
     pub expiring: Counter,
 }
 
-/// The counters of all workers, and of the supervisor.
+/// The numbers the prober writes, and only it.
+#[derive(Debug, Default)]
+pub struct HealthStats {
+    /// Checks of peers.
+    pub checks: Counter,
+    /// Those that failed.
+    pub failures: Counter,
+    /// Peers taken out or brought back by checks.
+    pub changes: Counter,
+    /// Peers that are out now because of their checks.
+    pub down: Counter,
+}
+
+/// The counters of all workers, of the supervisor and of the prober.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     workers: Arc<Mutex<Vec<Arc<WorkerStats>>>>,
     supervisor: Arc<SupervisorStats>,
+    health: Arc<HealthStats>,
 }
 
 impl Registry {
@@ -181,6 +195,11 @@ impl Registry {
     /// What the supervisor counts.
     pub fn supervisor(&self) -> &SupervisorStats {
         &self.supervisor
+    }
+
+    /// What the prober counts.
+    pub fn health(&self) -> &Arc<HealthStats> {
+        &self.health
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<WorkerStats>>> {

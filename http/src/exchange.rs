@@ -1,7 +1,7 @@
 //! One try at one peer: an idle connection or a fresh one, HTTP/1.1 or HTTP/2.
 
 use alb_conf::UpstreamProtocol;
-use alb_core::upstream::{PeerRef, Settings, connect};
+use alb_core::upstream::{Active, PeerRef, Settings, connect};
 use alb_core::{Error, Kind, Side};
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
@@ -35,14 +35,14 @@ impl Drop for Pump {
     }
 }
 
-/// Sends a request to `peer` and returns its response.
+/// Sends a request to a peer and returns its response, which counts as under way until it is read.
 pub(crate) async fn with_peer(
     client: &Client,
-    peer: &PeerRef,
+    active: Active,
     settings: &Settings,
     outbound: &mut Outbound<'_>,
 ) -> Result<Response<Body>, Failed> {
-    let active = peer.enter();
+    let peer = active.peer();
     let mut response = match settings.protocol {
         UpstreamProtocol::Http1 => over_http1(client, peer, settings, outbound).await?,
         UpstreamProtocol::H2 => h2::client::exchange(client, peer, settings, outbound).await?,

@@ -6,10 +6,12 @@
 
 mod access;
 mod access_log;
+mod affinity;
 mod body;
 mod clock;
 pub mod connection;
 mod context;
+mod cookie;
 mod deadline;
 mod exchange;
 mod facts;
@@ -17,6 +19,7 @@ pub mod h1;
 mod h2;
 mod handler;
 mod headers;
+pub mod health;
 mod limits;
 mod pace;
 mod pool;

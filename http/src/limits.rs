@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use alb_conf::{KeySource, TlsFact};
 use alb_core::limit::{Decision, Keys, Permit, Refusal};
-use http::header::{COOKIE, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use http::{HeaderValue, Request, Response, StatusCode};
 
 use crate::body::Body;
 use crate::context::Context;
+use crate::cookie;
 use crate::handler;
 use crate::response::{self, Form};
 use crate::route::{Listener, normalise_host};
@@ -86,7 +87,9 @@ impl Keys for RequestKeys<'_> {
                 let value = self.request.headers().get(name)?;
                 Some(Cow::Borrowed(value.as_bytes()))
             }
-            KeySource::Cookie(name) => cookie(self.request, name).map(Cow::Borrowed),
+            KeySource::Cookie(name) => {
+                cookie::find(self.request.headers(), name).map(Cow::Borrowed)
+            }
             KeySource::Certificate => {
                 let client = self.context.client;
                 let subject = client.facts.tls(&client.info, TlsFact::ClientSubject);
@@ -98,34 +101,9 @@ impl Keys for RequestKeys<'_> {
     }
 }
 
-/// The value of a cookie (RFC 6265 §4.2.1).
-fn cookie<'r>(request: &'r Request<Body>, name: &str) -> Option<&'r [u8]> {
-    let fields = request.headers().get_all(COOKIE).into_iter();
-    let pairs = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
-    pairs
-        .map(|pair| pair.trim_ascii())
-        .find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_cookie_is_found_by_its_whole_name() {
-        let mut request = Request::new(Body::empty());
-        let mut add = |value| {
-            let value = HeaderValue::from_static(value);
-            request.headers_mut().append(COOKIE, value);
-        };
-        add("sid2=x; sid=a=b;other=1");
-        add("late=2");
-        let value = |name| cookie(&request, name);
-        assert_eq!(value("sid"), Some(b"a=b".as_slice()));
-        assert_eq!(value("other"), Some(b"1".as_slice()));
-        assert_eq!(value("late"), Some(b"2".as_slice()));
-        assert_eq!(value("si"), None);
-    }
 
     #[test]
     fn a_refusal_says_when_to_come_again_in_whole_seconds() {

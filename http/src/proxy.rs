@@ -1,10 +1,9 @@
 //! A request to an upstream: choose a peer, connect or reuse, exchange, and try another peer where that is safe.
 
-use std::cell::RefCell;
 use std::time::Instant;
 
 use alb_conf::{Retry, RetryOn};
-use alb_core::upstream::{Cursor, Outcome, PeerRef, Tried};
+use alb_core::upstream::{Outcome, PeerRef, Tried};
 use alb_core::{Error, Kind, Side};
 use http::header::HOST;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -14,7 +13,7 @@ use crate::body::Body;
 use crate::connection::Client;
 use crate::context::Context;
 use crate::exchange::{self, Failed};
-use crate::{handler, headers, unanswered};
+use crate::{affinity, handler, headers, unanswered};
 
 /// A request on its way to an upstream.
 pub(crate) struct Outbound<'a> {
@@ -44,8 +43,11 @@ pub(crate) async fn forward(
         sent: false,
     });
     let mut last = None;
-    while let Some(peer) = pick(cursor, now, &mut tried) {
-        result = exchange::with_peer(client, &peer, settings, &mut outbound).await;
+    let ip = context.remote.ip;
+    while let Some(active) = affinity::pick(cursor, settings, outbound.request, ip, now, &mut tried)
+    {
+        let peer = active.peer().clone();
+        result = exchange::with_peer(client, active, settings, &mut outbound).await;
         let verdict = Verdict::of(&result, &settings.retry);
         if verdict.outcome != Some(Outcome::Success) {
             now = Instant::now();
@@ -80,12 +82,11 @@ pub(crate) async fn forward(
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         headers::prepare_response(response.headers_mut());
     }
+    if let Some(peer) = &last {
+        let (secure, headers) = (client.info.tls.is_some(), response.headers_mut());
+        affinity::keep(cursor, settings, peer, outbound.request, secure, headers);
+    }
     Ok(response)
-}
-
-/// The next peer. The cursor is let go before anything is awaited.
-fn pick(cursor: &RefCell<Cursor>, now: Instant, tried: &mut Tried) -> Option<PeerRef> {
-    cursor.borrow_mut().pick(now, tried)
 }
 
 /// What an attempt means for the peer and for the request.
@@ -101,7 +102,9 @@ impl Verdict {
                 let listed = retry
                     .on
                     .contains(&RetryOn::Status(response.status().as_u16()));
-                let outcome = if listed {
+                // As nginx: what one peer lacks or forbids may be tried elsewhere, but is no failure.
+                let missing = matches!(response.status().as_u16(), 403 | 404);
+                let outcome = if listed && !missing {
                     Outcome::Failure
                 } else {
                     Outcome::Success

@@ -1,9 +1,11 @@
 //! `[upstream.*]`: groups of peers with their connectors, adopting the state of peers that stay.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use alb_conf::{Config, Report, Spanned, UpstreamProtocol, UpstreamTls};
+use alb_conf::{Balance, Config, Diagnostic, Report, Spanned, UpstreamProtocol, UpstreamTls};
+use alb_core::upstream::sticky::{Key, Sticky};
 use alb_core::upstream::{Settings, Upstream};
 use alb_gm::tls::{Connector, ConnectorPolicy};
 
@@ -25,13 +27,62 @@ pub fn build(
         };
         // One whose connector failed is built all the same, so that nobody calls its name unknown: with an error in
         // the report it is never used.
-        let settings = Settings::new(written, tls);
         let before = previous.and_then(|p| p.upstreams.get(name.as_str()));
+        let mut settings = Settings::new(written, tls);
+        if let Some(check) = alb_http::health::check(written) {
+            settings = settings.with_health(check);
+        }
+        if let Some(sticky) = sticky(name, written, before, report) {
+            settings = settings.with_sticky(sticky);
+        }
         let peers = written.peers.clone();
         let upstream = Upstream::new(name, settings, peers, before.map(|u| &**u));
         upstreams.insert(name.to_string(), upstream);
     }
     upstreams
+}
+
+/// The cookies of an upstream that has them: with the key of the file, else that of before, else a new one.
+fn sticky(
+    name: &str,
+    written: &alb_conf::Upstream,
+    before: Option<&Arc<Upstream>>,
+    report: &mut Report,
+) -> Option<Sticky> {
+    let defaults = || Spanned::from(alb_conf::Sticky::default());
+    if written.balance != Balance::Sticky {
+        return None;
+    }
+    let cookie = written.sticky.clone().unwrap_or_else(defaults);
+    let before = before.and_then(|upstream| upstream.settings().sticky.clone());
+    let drawn = before.filter(|b| b.cookie.key_file.is_none());
+    let key = match (&cookie.key_file, drawn) {
+        (Some(file), _) => read_key(file, report)?,
+        (None, Some(before)) => before.key(),
+        (None, None) => match Key::random() {
+            Ok(key) => key,
+            Err(error) => {
+                let message = format!("no random numbers for the cookies of `{name}`: {error}");
+                report.push(Diagnostic::error(cookie.span(), message));
+                return None;
+            }
+        },
+    };
+    Some(Sticky::new(name, cookie.into_inner(), key))
+}
+
+fn read_key(file: &Spanned<PathBuf>, report: &mut Report) -> Option<Key> {
+    let wrong = match std::fs::read(&**file).map(Key::new) {
+        Ok(Some(key)) => return Some(key),
+        Ok(None) => Diagnostic::error(file.span(), "the key has fewer than 16 bytes")
+            .help("make one with `openssl rand -hex 32`"),
+        Err(error) => Diagnostic::error(
+            file.span(),
+            format!("cannot read the key file `{}`: {error}", file.display()),
+        ),
+    };
+    report.push(wrong);
+    None
 }
 
 fn connector(

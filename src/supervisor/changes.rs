@@ -57,6 +57,7 @@ pub fn needing_restart(old: &Config, new: &Config) -> Vec<&'static str> {
             "daemon.max_open_files",
             was.max_open_files != is.max_open_files,
         ),
+        ("daemon.resolvers", was.resolvers != is.resolvers),
         ("log.file", old.log.file != new.log.file),
         ("log.format", old.log.format != new.log.format),
     ];

@@ -8,6 +8,7 @@ mod leave;
 pub mod limits;
 pub mod pid_file;
 pub mod privileges;
+mod prober;
 mod reload;
 mod signals;
 mod sockets;

@@ -19,7 +19,7 @@ use super::limits::raise_open_files;
 use super::pid_file::{PidFile, PidFileError};
 use super::privileges::Account;
 use super::sockets::Sockets;
-use super::{Supervisor, reload, unreadable};
+use super::{Supervisor, prober, reload, unreadable};
 use crate::logging::{Logging, rotation};
 use crate::snapshot::Snapshot;
 use crate::worker::{Handle, Parts};
@@ -74,13 +74,17 @@ impl Supervisor {
 
     /// Starts the workers on prepared ground.
     async fn on(ground: Ground, path: PathBuf, snapshot: Snapshot) -> Result<Self, StartError> {
-        let resolver = Resolver::from_system()
+        let servers = &snapshot.config.daemon.resolvers;
+        let servers: Vec<_> = servers.iter().map(|server| **server).collect();
+        let resolver = Resolver::new(&servers)
             .map_err(|e| StartError::Failed(format!("cannot read /etc/resolv.conf: {e}")))?;
         let upstreams = watch::Sender::new(Vec::new());
         tokio::spawn(resolver.clone().follow(upstreams.subscribe()));
         let snapshot = Arc::new(snapshot);
         let published = Published::new(Arc::clone(&snapshot));
         let stats = Registry::default();
+        prober::spawn(upstreams.subscribe(), stats.health())
+            .map_err(|e| StartError::of("cannot start the prober", e))?;
         let (workers, all_left) = spawn_workers(ground.workers, &published, &stats)?;
         let mut supervisor = Supervisor {
             path,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use alb_conf::{Retry, RetryOn};
-use alb_core::upstream::{self, Active, Outcome, PeerRef, Tried, Upstream};
-use alb_core::{Error, Kind, Side, Stream};
+use alb_core::upstream::{self, Active, Affinity, Outcome, PeerRef, Tried, Upstream};
+use alb_core::{ConnInfo, Error, Kind, Side, Stream};
 
 use crate::Worker;
 use crate::record::{Record, Try};
@@ -20,6 +20,7 @@ pub(crate) struct Connected {
 pub(crate) async fn connect(
     worker: &Worker,
     upstream: &Arc<Upstream>,
+    client: &ConnInfo,
     opening: &[u8],
     record: &mut Record,
 ) -> Result<Connected, Error> {
@@ -27,16 +28,25 @@ pub(crate) async fn connect(
     let begun = Instant::now();
     let mut tried = Tried::default();
     let mut failure = Error::new(Kind::NoLivePeer, Side::Upstream);
-    while let Some(peer) = worker.with_cursor(upstream, |c| c.pick(Instant::now(), &mut tried)) {
-        let active = peer.enter();
+    // No key but the address: a cookie or a header has no place in a stream.
+    let affinity = Affinity {
+        client_ip: client.peer.ip(),
+        key: None,
+        cookie: None,
+    };
+    let pick = |tried: &mut Tried| {
+        worker.with_cursor(upstream, |c| c.pick_for(Instant::now(), &affinity, tried))
+    };
+    while let Some(active) = pick(&mut tried) {
+        let peer = active.peer();
         worker.stats.upstream_connections.increment();
-        let result = upstream::connect_as(&peer, settings, opening).await;
+        let result = upstream::connect_as(peer, settings, opening).await;
         record.tries.push(Try {
             address: peer.address().to_string(),
             failed: result.as_ref().err().map(|error| error.kind),
             took: begun.elapsed(),
         });
-        report(worker, upstream, &peer, result.is_ok());
+        report(worker, upstream, peer, result.is_ok());
         match result {
             Ok(stream) => return Ok(Connected { stream, active }),
             Err(error) => failure = error,

@@ -62,7 +62,7 @@ async fn prepare(
     };
     record.goes_to(upstream);
     let opening = upstream.settings().opening(&info, sni);
-    let connected = connect::connect(&worker, upstream, &opening, record).await;
+    let connected = connect::connect(&worker, upstream, &info, &opening, record).await;
     record.sni = hello.sni;
     let peer = match connected {
         Ok(connected) => connected,

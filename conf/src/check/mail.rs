@@ -195,6 +195,7 @@ pub(super) fn is_remote(address: &PeerAddress) -> bool {
     match address {
         PeerAddress::Ip(address) => !is_loopback(address.ip()),
         PeerAddress::Name(host, _) => host != "localhost",
+        PeerAddress::Srv(_) => true,
         PeerAddress::Unix(_) => false,
     }
 }

@@ -3,8 +3,10 @@
 //! Opens no file; [`files`] does, and only when a file is loaded from disk.
 
 mod access;
+mod balance;
 mod files;
 mod headers;
+mod health;
 mod hosts;
 mod identities;
 mod limits;

@@ -1,11 +1,13 @@
 //! Upstreams: peers that differ, and TLS settings that fit together.
 
-use super::{Findings, Seen};
+use super::{Findings, Seen, balance, health};
 use crate::{Config, Diagnostic, PeerAddress, Protocol, Spanned, Upstream, UpstreamTls};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     for (name, upstream) in &config.upstream {
         check_peers(name, upstream, findings);
+        balance::check(name, upstream, findings);
+        health::check(upstream, findings);
         if let Some(tls) = &upstream.tls {
             check_tls(config, upstream, tls, findings);
         }
@@ -60,10 +62,10 @@ fn check_peers(name: &Spanned<String>, upstream: &Upstream, findings: &mut Findi
             Diagnostic::error(name.span(), format!("upstream `{name}` has no peers"))
                 .help("add `peers = [\"HOST:PORT\"]`")
         });
-    } else if peers.iter().all(|peer| peer.down) {
+    } else if peers.iter().all(|peer| peer.down || peer.drain) {
         findings.push(Diagnostic::warning(
             name.span(),
-            format!("every peer of upstream `{name}` is down"),
+            format!("every peer of upstream `{name}` is down or drained"),
         ));
     } else if peers.iter().all(|peer| peer.backup) {
         findings.push(Diagnostic::warning(

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use alb_conf::PeerAddress as Written;
+use alb_conf::{PeerAddress as Written, PeerEntry};
 
 /// The address of one peer, ready to connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,31 +16,105 @@ pub enum PeerAddress {
     Unix(PathBuf),
 }
 
-/// The addresses of every name that has been resolved.
-pub(super) type Resolved = BTreeMap<String, BTreeSet<IpAddr>>;
+/// A question to the name servers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Query {
+    /// The addresses of a host.
+    Host(String),
+    /// The service records of a name (RFC 2782), and the addresses of their hosts.
+    Service(String),
+}
 
-impl PeerAddress {
-    /// The addresses that one written address stands for: none while a name is not resolved.
-    pub(super) fn all_of(written: &Written, resolved: &Resolved) -> Vec<Self> {
+/// One answer to a [`Query`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// The address.
+    pub ip: IpAddr,
+    /// What a service record says beside it.
+    pub service: Option<Service>,
+}
+
+/// A service record (RFC 2782).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Service {
+    /// Its target.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Its weight, at least 1.
+    pub weight: u32,
+    /// Records of lower priority exist: this one is used when their peers cannot be.
+    pub backup: bool,
+}
+
+/// The answers to every question that has been answered.
+pub(super) type Resolved = BTreeMap<Query, BTreeSet<Target>>;
+
+/// A peer before it has a state.
+pub(super) struct Located {
+    pub address: PeerAddress,
+    /// The host that TLS names and verifies when nothing else is configured.
+    pub host: Option<String>,
+    /// From a service record.
+    pub weight: Option<u32>,
+    pub backup: bool,
+}
+
+impl Query {
+    /// What must be asked to know where a written address is.
+    pub(super) fn of(written: &Written) -> Option<Self> {
         match written {
-            Written::Ip(address) => vec![PeerAddress::Tcp(*address)],
-            Written::Unix(path) => vec![PeerAddress::Unix(path.clone())],
-            Written::Name(host, port) => {
-                let addresses = resolved.get(host).into_iter().flatten();
-                addresses
-                    .map(|ip| PeerAddress::Tcp(SocketAddr::new(*ip, *port)))
-                    .collect()
-            }
+            Written::Ip(_) | Written::Unix(_) => None,
+            Written::Name(host, _) => Some(Query::Host(host.clone())),
+            Written::Srv(name) => Some(Query::Service(name.clone())),
+        }
+    }
+
+    /// The name that is asked for.
+    pub fn name(&self) -> &str {
+        match self {
+            Query::Host(name) | Query::Service(name) => name,
         }
     }
 }
 
-/// The host that TLS names and verifies when nothing else is configured.
-pub(super) fn host(written: &Written) -> Option<String> {
-    match written {
-        Written::Ip(address) => Some(address.ip().to_string()),
-        Written::Name(host, _) => Some(host.clone()),
-        Written::Unix(_) => None,
+impl Target {
+    /// An address of a host.
+    pub fn host(ip: IpAddr) -> Self {
+        Target { ip, service: None }
+    }
+}
+
+impl Located {
+    /// The peers that an entry stands for: none while its name is not resolved.
+    pub(super) fn all_of(entry: &PeerEntry, resolved: &Resolved) -> Vec<Self> {
+        let one = |address, host: Option<String>| Located {
+            address,
+            host,
+            weight: None,
+            backup: entry.backup,
+        };
+        let targets = Query::of(&entry.address).and_then(|query| resolved.get(&query));
+        let targets = targets.into_iter().flatten();
+        match &*entry.address {
+            Written::Ip(ip) => vec![one(PeerAddress::Tcp(*ip), Some(ip.ip().to_string()))],
+            Written::Unix(path) => vec![one(PeerAddress::Unix(path.clone()), None)],
+            Written::Name(host, port) => targets
+                .map(|t| {
+                    let address = SocketAddr::new(t.ip, *port);
+                    one(PeerAddress::Tcp(address), Some(host.clone()))
+                })
+                .collect(),
+            Written::Srv(_) => targets
+                .filter_map(|t| Some((t.ip, t.service.as_ref()?)))
+                .map(|(ip, service)| Located {
+                    address: PeerAddress::Tcp(SocketAddr::new(ip, service.port)),
+                    host: Some(service.host.clone()),
+                    weight: Some(service.weight.saturating_mul(entry.weight)),
+                    backup: entry.backup || service.backup,
+                })
+                .collect(),
+        }
     }
 }
 

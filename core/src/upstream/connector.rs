@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
+use alb_gm::tls::Connector;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -30,6 +32,18 @@ pub async fn connect_as(peer: &Peer, settings: &Settings, opening: &[u8]) -> Res
     }
 }
 
+/// Connects for a check: to an address that may have another port, under `tls` only if that is checked, too.
+pub(crate) async fn probe(
+    address: &PeerAddress,
+    peer: &Peer,
+    settings: &Settings,
+    tls: bool,
+) -> Result<Stream, Error> {
+    let own = settings.opening_of_our_own();
+    let socket = reach(address, settings, &own).await?;
+    shake(socket, peer, settings.tls.as_ref().filter(|_| tls)).await
+}
+
 /// Opens the socket of a peer, within `connect_timeout`; for protocols that talk before they shake hands.
 pub async fn open(peer: &Peer, settings: &Settings) -> Result<Socket, Error> {
     match timeout(
@@ -46,7 +60,11 @@ pub async fn open(peer: &Peer, settings: &Settings) -> Result<Socket, Error> {
 
 /// Shakes hands on an open socket, if the settings have TLS or TLCP.
 pub async fn secure(socket: Socket, peer: &Peer, settings: &Settings) -> Result<Stream, Error> {
-    let Some(tls) = &settings.tls else {
+    shake(socket, peer, settings.tls.as_ref()).await
+}
+
+async fn shake(socket: Socket, peer: &Peer, tls: Option<&Arc<Connector>>) -> Result<Stream, Error> {
+    let Some(tls) = tls else {
         return Ok(Stream::Plain(socket));
     };
     match tls.connect(socket, peer.host().unwrap_or(LOCAL_HOST)).await {
@@ -56,15 +74,22 @@ pub async fn secure(socket: Socket, peer: &Peer, settings: &Settings) -> Result<
 }
 
 async fn establish(peer: &Peer, settings: &Settings, opening: &[u8]) -> Result<Stream, Error> {
+    let socket = reach(peer.address(), settings, opening).await?;
+    secure(socket, peer, settings).await
+}
+
+async fn reach(
+    address: &PeerAddress,
+    settings: &Settings,
+    opening: &[u8],
+) -> Result<Socket, Error> {
     let refused = |error| Error::because(Kind::Connect, Side::Upstream, error);
-    let mut socket = socket(peer.address(), &settings.bind)
-        .await
-        .map_err(refused)?;
+    let mut socket = socket(address, &settings.bind).await.map_err(refused)?;
     if !opening.is_empty() {
         // In one write: a header in pieces would be taken for a malformed one by some.
         socket.write_all(opening).await.map_err(refused)?;
     }
-    secure(socket, peer, settings).await
+    Ok(socket)
 }
 
 async fn socket(address: &PeerAddress, from: &[IpAddr]) -> io::Result<Socket> {

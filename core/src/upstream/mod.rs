@@ -9,22 +9,26 @@ mod opening;
 pub mod peer;
 pub mod resolver;
 pub mod settings;
+pub mod sticky;
+pub mod verdict;
 
-pub use address::PeerAddress;
-pub use balancer::{Cursor, Tried};
+pub use address::{PeerAddress, Query, Service, Target};
+pub use balancer::{Affinity, Cookie, Cursor, Tried};
 pub use connector::{connect, connect_as};
 pub use peer::{Active, Outcome, Peer, PeerRef};
 pub use resolver::Resolver;
 pub use settings::Settings;
+pub use sticky::Sticky;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use alb_conf::{PeerAddress as Written, PeerEntry};
+use alb_conf::{Balance, PeerEntry};
 
 use crate::published::Published;
-use address::Resolved;
+use address::{Located, Resolved};
+use balancer::{Policy, Ring};
 use peer::PeerState;
 
 /// A named group of peers.
@@ -43,6 +47,8 @@ pub struct PeerSet {
     pub primary: Vec<Arc<Peer>>,
     /// Those that serve when no primary can.
     pub backup: Vec<Arc<Peer>>,
+    /// The points of the primaries, for `Balance::Hash`.
+    ring: Option<Ring>,
 }
 
 impl Upstream {
@@ -89,30 +95,32 @@ impl Upstream {
     /// A worker's place in the order of choosing. `start` shifts the beginning, so that workers and gateways do
     /// not move in step; `Cursor::random_start()` gives one.
     pub fn cursor(&self, start: u64) -> Cursor {
-        Cursor::new(self.peers.view(), start)
+        let policy = Policy {
+            balance: self.settings.balance,
+            hash_key: self.settings.hash_key.clone(),
+            sticky: self.settings.sticky.clone(),
+        };
+        Cursor::new(self.peers.view(), policy, start)
     }
 
-    /// The DNS names among its peers.
-    pub fn names(&self) -> BTreeSet<String> {
-        let hosts = self.entries.iter().filter_map(|e| match &*e.address {
-            Written::Name(host, _) => Some(host.clone()),
-            Written::Ip(_) | Written::Unix(_) => None,
-        });
-        hosts.collect()
+    /// The questions whose answers are among its peers.
+    pub fn queries(&self) -> BTreeSet<Query> {
+        let queries = self.entries.iter().map(|e| Query::of(&e.address));
+        queries.flatten().collect()
     }
 
-    /// Whether addresses are known for a name.
-    pub fn is_resolved(&self, host: &str) -> bool {
-        self.lock_resolved().contains_key(host)
+    /// Whether answers to a question are known.
+    pub fn is_resolved(&self, query: &Query) -> bool {
+        self.lock_resolved().contains_key(query)
     }
 
-    /// Takes the addresses a name has now; peers whose address stays keep their state. False if nothing changed.
-    pub fn set_addresses(&self, host: &str, addresses: BTreeSet<IpAddr>) -> bool {
+    /// Takes the answers that hold now; peers whose address stays keep their state. False if nothing changed.
+    pub fn set_targets(&self, query: &Query, targets: BTreeSet<Target>) -> bool {
         let mut resolved = self.lock_resolved();
-        if resolved.get(host) == Some(&addresses) {
+        if resolved.get(query) == Some(&targets) {
             return false;
         }
-        resolved.insert(host.to_owned(), addresses);
+        resolved.insert(query.clone(), targets);
         let before = self.peers.load();
         let adopt = Adopt::new(Some(&before), true);
         let set = PeerSet::build(&self.name, &self.settings, &self.entries, &resolved, adopt);
@@ -145,17 +153,21 @@ impl PeerSet {
     ) -> Self {
         let mut set = PeerSet::default();
         for entry in entries {
-            let side = if entry.backup {
-                &mut set.backup
-            } else {
-                &mut set.primary
-            };
-            for address in PeerAddress::all_of(&entry.address, resolved) {
-                let (id, state) = adopt.take(&address);
-                let peer = Peer::new(Arc::clone(name), address, entry, settings, id, state);
+            for located in Located::all_of(entry, resolved) {
+                let side = match located.backup {
+                    true => &mut set.backup,
+                    false => &mut set.primary,
+                };
+                let adopted = adopt.take(&located.address);
+                let (new, (id, state)) = (adopted.is_none(), adopted.unwrap_or_else(fresh));
+                let peer = Peer::new(Arc::clone(name), located, entry, settings, id, state);
+                if new && adopt.had_peers {
+                    peer.rise(Instant::now());
+                }
                 side.push(Arc::new(peer));
             }
         }
+        set.ring = (settings.balance == Balance::Hash).then(|| Ring::of(&set.primary));
         set
     }
 }
@@ -164,25 +176,35 @@ impl PeerSet {
 struct Adopt {
     earlier: Vec<Arc<Peer>>,
     keep_ids: bool,
+    had_peers: bool,
 }
 
 impl Adopt {
     fn new(earlier: Option<&PeerSet>, keep_ids: bool) -> Self {
+        let earlier = earlier.map_or_else(Vec::new, |set| set.iter().cloned().collect());
         Adopt {
-            earlier: earlier.map_or_else(Vec::new, |set| set.iter().cloned().collect()),
+            had_peers: !earlier.is_empty(),
+            earlier,
             keep_ids,
         }
     }
 
-    fn take(&mut self, address: &PeerAddress) -> (u64, Arc<PeerState>) {
-        let found = self.earlier.iter().position(|p| p.address() == address);
-        match found.map(|index| self.earlier.remove(index)) {
-            Some(peer) if self.keep_ids => (peer.id(), peer.state()),
-            Some(peer) => (peer::next_id(), peer.state()),
-            None => (peer::next_id(), Arc::default()),
-        }
+    fn take(&mut self, address: &PeerAddress) -> Option<(u64, Arc<PeerState>)> {
+        let index = self.earlier.iter().position(|p| p.address() == address)?;
+        let peer = self.earlier.remove(index);
+        let id = match self.keep_ids {
+            true => peer.id(),
+            false => peer::next_id(),
+        };
+        Some((id, peer.state()))
     }
 }
 
+fn fresh() -> (u64, Arc<PeerState>) {
+    (peer::next_id(), Arc::default())
+}
+
+#[cfg(test)]
+mod flapping;
 #[cfg(test)]
 mod tests;

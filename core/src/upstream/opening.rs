@@ -23,6 +23,17 @@ impl Settings {
         }
         bytes
     }
+
+    /// The PROXY header for a connection on behalf of nobody, such as a check: `LOCAL`, or `UNKNOWN` in version 1.
+    pub(super) fn opening_of_our_own(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self.proxy_protocol {
+            None => {}
+            Some(ProxyVersion::V1) => Header::default().write_v1(&mut bytes),
+            Some(ProxyVersion::V2) => Header::default().write_v2(&mut bytes),
+        }
+        bytes
+    }
 }
 
 /// Everything that is known of a client.

@@ -1,15 +1,24 @@
 //! One address of an upstream and what the workers know of its health.
 //! Passive failure detection as nginx does it for a shared zone; time is passed in.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use alb_conf::PeerEntry;
 
-use super::address::{self, PeerAddress};
+use super::address::{Located, PeerAddress};
 use super::settings::Settings;
+use super::sticky::Tag;
+use super::verdict::Verdict;
 use crate::published::Pinned;
+
+/// Shares are counted in this fraction of a weight, so that a slow start of weight 1 is not 0.
+pub(super) const SHARE_UNIT: i64 = 1024;
+
+/// The share a slow start begins with: about a hundredth.
+const FIRST_SHARE: i64 = 10;
 
 /// One address of an upstream.
 pub struct Peer {
@@ -17,10 +26,15 @@ pub struct Peer {
     upstream: Arc<str>,
     address: PeerAddress,
     host: Option<String>,
+    tag: Tag,
     weight: i64,
     down: bool,
+    drain: bool,
+    max_conns: usize,
     max_fails: u32,
     fail_timeout: Duration,
+    slow_start: Duration,
+    probed: bool,
     state: Arc<PeerState>,
 }
 
@@ -36,7 +50,7 @@ pub enum Outcome {
     Failure,
 }
 
-/// Counts one try at a peer for as long as it lives.
+/// A chosen peer; counts one try at it for as long as it lives.
 pub struct Active(PeerRef);
 
 /// What all workers share about a peer, kept across reloads. Times are milliseconds since `epoch`.
@@ -50,26 +64,36 @@ pub struct PeerState {
     checked: AtomicU64,
     /// How far failures have lowered the weight.
     penalty: AtomicI64,
+    /// When its slow start began, plus 1; 0: it is over.
+    rising: AtomicU64,
+    /// What the active checks say.
+    pub(crate) verdict: Verdict,
 }
 
 impl Peer {
     pub(super) fn new(
         upstream: Arc<str>,
-        address: PeerAddress,
+        located: Located,
         entry: &PeerEntry,
         settings: &Settings,
         id: u64,
         state: Arc<PeerState>,
     ) -> Self {
+        let sticky = settings.sticky.as_ref();
         Peer {
             id,
             upstream,
-            address,
-            host: address::host(&entry.address),
-            weight: i64::from(entry.weight.max(1)),
+            tag: sticky.map(|s| s.tag(&located.address)).unwrap_or_default(),
+            address: located.address,
+            host: located.host,
+            weight: i64::from(located.weight.unwrap_or(entry.weight).max(1)),
             down: entry.down,
+            drain: entry.drain,
+            max_conns: entry.max_conns.map_or(usize::MAX, |most| most as usize),
             max_fails: settings.max_fails,
             fail_timeout: settings.fail_timeout,
+            slow_start: settings.slow_start,
+            probed: settings.health.is_some(),
             state,
         }
     }
@@ -99,13 +123,55 @@ impl Peer {
         self.state.active.load(Ordering::Relaxed)
     }
 
-    /// Whether it takes work now: not `down`, and not out after failures.
+    /// Whether it takes new work now: neither down, drained nor full, nor out after failures seen in passing or by checks.
     pub fn is_available(&self, now: Instant) -> bool {
-        !self.down && !self.is_out(now)
+        !self.drain && self.is_sound(now)
     }
 
-    pub(super) fn is_down(&self) -> bool {
+    /// Whether it takes the work of clients that belong to it.
+    pub(super) fn is_sound(&self, now: Instant) -> bool {
+        self.is_up() && !self.is_out(now)
+    }
+
+    /// Whether nothing but failures seen in passing speaks against it.
+    pub(super) fn is_up(&self) -> bool {
+        !self.down && self.active() < self.max_conns && !self.fails_checks()
+    }
+
+    /// Whether the active checks, if there are any, say that it must not be used.
+    pub fn fails_checks(&self) -> bool {
+        self.probed && self.state.verdict.is_down()
+    }
+
+    /// Whether the configuration takes it out.
+    pub fn is_down(&self) -> bool {
         self.down
+    }
+
+    /// Whether it takes no new clients.
+    pub fn is_drained(&self) -> bool {
+        self.drain
+    }
+
+    /// The weight in the configuration, or that of its service record.
+    pub fn weight(&self) -> i64 {
+        self.weight
+    }
+
+    pub(super) fn tag(&self) -> &Tag {
+        &self.tag
+    }
+
+    pub(crate) fn verdict(&self) -> &Verdict {
+        &self.state.verdict
+    }
+
+    /// Begins its slow start: it was out, or it is new.
+    pub(crate) fn rise(&self, now: Instant) {
+        let now = self.state.millis(now);
+        self.state
+            .rising
+            .store(now.saturating_add(1), Ordering::Relaxed);
     }
 
     pub(super) fn state(&self) -> Arc<PeerState> {
@@ -124,6 +190,7 @@ impl Peer {
                 if fails > 0 && (single || state.failed_before_window()) {
                     state.fails.store(0, Ordering::Relaxed);
                     if self.max_fails > 0 && fails >= self.max_fails {
+                        self.rise(now);
                         tracing::info!(upstream = %self.upstream, peer = %self.address, "peer answers again");
                     }
                 }
@@ -136,8 +203,45 @@ impl Peer {
         (self.weight - self.state.penalty.load(Ordering::Relaxed)).max(0)
     }
 
+    /// Its part of the requests in units of [`SHARE_UNIT`]: the effective weight, less of it during a slow start.
+    pub(super) fn share(&self, now: Instant) -> i64 {
+        self.effective_weight() * self.risen(now)
+    }
+
+    /// The share without what failures have taken from it.
+    pub(super) fn full_share(&self, now: Instant) -> i64 {
+        self.weight * self.risen(now)
+    }
+
+    /// The share of a peer that is being considered.
+    pub(super) fn take_share(&self, now: Instant) -> i64 {
+        let share = self.share(now);
+        self.recover_weight();
+        share
+    }
+
+    /// How far its slow start is, linear in time and never nothing.
+    fn risen(&self, now: Instant) -> i64 {
+        if self.slow_start.is_zero() {
+            return SHARE_UNIT;
+        }
+        let began = self.state.rising.load(Ordering::Relaxed);
+        if began == 0 {
+            return SHARE_UNIT;
+        }
+        let passed = u128::from(self.state.millis(now).saturating_sub(began - 1));
+        let whole = self.slow_start.as_millis();
+        if passed >= whole {
+            self.state.rising.store(0, Ordering::Relaxed);
+            return SHARE_UNIT;
+        }
+        // Less than `SHARE_UNIT`, so it fits.
+        let share = (passed * SHARE_UNIT as u128 / whole) as i64;
+        share.max(FIRST_SHARE)
+    }
+
     /// Each time a peer is considered its weight recovers by one.
-    pub(super) fn recover_weight(&self) {
+    fn recover_weight(&self) {
         let penalty = self.state.penalty.load(Ordering::Relaxed);
         if penalty > 0 {
             let next = penalty.min(self.weight) - 1;
@@ -192,10 +296,26 @@ impl Peer {
 }
 
 impl PeerRef {
-    /// Counts a try until the guard is dropped.
-    pub fn enter(&self) -> Active {
-        self.state.active.fetch_add(1, Ordering::Relaxed);
-        Active(self.clone())
+    /// Counts a try until the guard is dropped; `None` if there are `max_conns` already.
+    pub(super) fn try_enter(&self) -> Option<Active> {
+        let before = self.state.active.fetch_add(1, Ordering::Relaxed);
+        let active = Active(self.clone());
+        (before < self.max_conns).then_some(active)
+    }
+}
+
+impl Active {
+    /// The peer, without the count.
+    pub fn peer(&self) -> &PeerRef {
+        &self.0
+    }
+}
+
+impl Deref for Active {
+    type Target = PeerRef;
+
+    fn deref(&self) -> &PeerRef {
+        &self.0
     }
 }
 
@@ -225,6 +345,8 @@ impl Default for PeerState {
             accessed: AtomicU64::new(0),
             checked: AtomicU64::new(0),
             penalty: AtomicI64::new(0),
+            rising: AtomicU64::new(0),
+            verdict: Verdict::default(),
         }
     }
 }

@@ -4,8 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alb_conf::{ProxyVersion, Retry, Upstream as Written, UpstreamProtocol};
+use alb_conf::{Balance, HashKey, ProxyVersion, Retry, Upstream as Written, UpstreamProtocol};
 use alb_gm::tls::Connector;
+
+use super::sticky::Sticky;
+use crate::health::Check;
 
 /// How the peers of an upstream are talked to.
 #[derive(Clone)]
@@ -14,6 +17,16 @@ pub struct Settings {
     pub protocol: UpstreamProtocol,
     /// TLS or TLCP towards the peers.
     pub tls: Option<Arc<Connector>>,
+    /// How a peer is chosen; with `sticky`, for clients without a cookie.
+    pub balance: Balance,
+    /// What `Balance::Hash` hashes.
+    pub hash_key: HashKey,
+    /// The cookies that keep clients at their peers.
+    pub sticky: Option<Arc<Sticky>>,
+    /// How long the share of a peer grows after it was out.
+    pub slow_start: Duration,
+    /// The active check of the peers.
+    pub health: Option<Arc<Check>>,
     /// Failures within `fail_timeout` that take a peer out; 0 never does.
     pub max_fails: u32,
     /// The window in which failures count, and how long a failed peer stays out.
@@ -39,11 +52,21 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings as written, with the connector that `tls` asks for.
+    /// The settings as written, with the connector that `tls` asks for; without cookies and active checks.
     pub fn new(written: &Written, tls: Option<Arc<Connector>>) -> Self {
+        let balance = match (written.balance, &written.sticky) {
+            (Balance::Sticky, None) => Balance::RoundRobin,
+            (Balance::Sticky, Some(sticky)) => *sticky.fallback,
+            (other, _) => other,
+        };
         Settings {
             protocol: written.protocol,
             tls,
+            balance,
+            hash_key: written.hash_key.as_deref().cloned().unwrap_or_default(),
+            sticky: None,
+            slow_start: *written.slow_start,
+            health: None,
             max_fails: written.max_fails,
             fail_timeout: *written.fail_timeout,
             proxy_protocol: written.proxy_protocol.as_ref().map(|version| **version),
@@ -56,6 +79,18 @@ impl Settings {
             send_timeout: *written.send_timeout,
             resolve: *written.resolve,
         }
+    }
+
+    /// The same with cookies.
+    pub fn with_sticky(mut self, sticky: Sticky) -> Self {
+        self.sticky = Some(Arc::new(sticky));
+        self
+    }
+
+    /// The same with active checks.
+    pub fn with_health(mut self, check: Check) -> Self {
+        self.health = Some(Arc::new(check));
+        self
     }
 
     /// Whether an idle connection made under `self` may serve under `other`. Never under TLS: the certificates

@@ -12,11 +12,10 @@ fn settings() -> Settings {
 }
 
 fn entry(text: &str, weight: u32) -> PeerEntry {
+    let address = text.parse::<alb_conf::PeerAddress>().expect("an address");
     PeerEntry {
-        address: text.parse::<Written>().expect("an address").into(),
         weight,
-        backup: false,
-        down: false,
+        ..PeerEntry::new(address.into())
     }
 }
 
@@ -33,7 +32,8 @@ fn group(entries: Vec<PeerEntry>) -> Arc<Upstream> {
 
 /// Picks once and gives the last digit of the address.
 fn pick(cursor: &mut Cursor, now: Instant) -> Option<PeerRef> {
-    cursor.pick(now, &mut Tried::default())
+    let active = cursor.pick(now, &mut Tried::default())?;
+    Some(active.peer().clone())
 }
 
 fn order(cursor: &mut Cursor, now: Instant, count: usize) -> String {
@@ -226,18 +226,23 @@ fn a_name_adds_its_addresses_and_running_cursors_see_them() {
     let mut cursor = group.cursor(0);
     let now = Instant::now();
     assert_eq!(order(&mut cursor, now, 1), "-");
-    let addresses = |list: &[&str]| list.iter().map(|a| a.parse().expect("ip")).collect();
-    assert!(group.set_addresses("app.internal", addresses(&["10.0.0.1", "10.0.0.2"])));
-    assert!(!group.set_addresses("app.internal", addresses(&["10.0.0.2", "10.0.0.1"])));
+    let query = Query::Host("app.internal".to_owned());
+    let targets = |list: &[&str]| {
+        let ips = list.iter().map(|a| a.parse().expect("ip"));
+        ips.map(Target::host).collect()
+    };
+    assert!(group.set_targets(&query, targets(&["10.0.0.1", "10.0.0.2"])));
+    assert!(!group.set_targets(&query, targets(&["10.0.0.2", "10.0.0.1"])));
     assert_eq!(order(&mut cursor, now, 4), "abab");
-    assert_eq!(group.names().len(), 1);
+    assert_eq!(group.queries(), [query].into());
 }
 
 #[test]
 fn active_tries_are_counted_by_guards() {
     let group = group(three());
-    let peer = pick(&mut group.cursor(0), Instant::now()).expect("a peer");
-    let guard = peer.enter();
+    let chosen = group.cursor(0).pick(Instant::now(), &mut Tried::default());
+    let guard = chosen.expect("a peer");
+    let peer = guard.peer().clone();
     assert_eq!(peer.active(), 1);
     drop(guard);
     assert_eq!(peer.active(), 0);

@@ -106,7 +106,6 @@ impl HttpSource {
         let mut tried = Tried::default();
         let mut last = format!("no peer of `{}` is available", self.upstream.name());
         while let Some(peer) = cursor.pick(Instant::now(), &mut tried) {
-            let _active = peer.enter();
             let host = match peer.address() {
                 PeerAddress::Unix(_) => LOCAL_HOST,
                 PeerAddress::Tcp(_) => peer.host().unwrap_or(LOCAL_HOST),

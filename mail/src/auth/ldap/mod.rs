@@ -132,7 +132,6 @@ impl LdapSource {
         let mut tried = Tried::default();
         let mut last = format!("no peer of `{}` is available", self.upstream.name());
         while let Some(peer) = cursor.pick(Instant::now(), &mut tried) {
-            let _active = peer.enter();
             let result = self.ask_one(&peer, user, password).await;
             let outcome = if result.is_ok() {
                 Outcome::Success
