@@ -38,8 +38,3 @@ pub fn accelerated() -> bool {
 pub(crate) fn ready() {
     init(Acceleration::Auto);
 }
-
-/// The name and version of the cryptographic library.
-pub fn library_version() -> &'static str {
-    openssl::version::version()
-}

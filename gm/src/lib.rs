@@ -1,5 +1,6 @@
 //! Tongsuo: TLCP and TLS, and the accelerated GM primitives.
 
+pub mod differential;
 pub mod digest;
 pub mod ghash;
 mod implementations;
@@ -10,7 +11,9 @@ pub mod sm2;
 pub mod sm3;
 pub mod sm4;
 pub mod tls;
+mod version;
 
 pub use implementations::{Implementation, implementations};
 use init::ready;
-pub use init::{Acceleration, accelerated, init, library_version};
+pub use init::{Acceleration, accelerated, init};
+pub use version::library_version;

@@ -1,4 +1,4 @@
-//! Every suite with Tongsuo's own arithmetic. In a binary of its own, since the choice is made once per process.
+//! Every suite, and the self-tests, with Tongsuo's own arithmetic. In a binary of its own, since the choice is made once per process.
 
 mod common;
 
@@ -20,4 +20,17 @@ async fn every_suite_works_without_acceleration() {
             }
         }
     }
+}
+
+/// The self-tests ask Tongsuo, so that they test what then runs, and not our own code.
+#[test]
+fn the_self_tests_pass_without_acceleration() {
+    alb_gm::init(Acceleration::Off);
+    let report = alb_gm::selftest::run();
+    assert!(!alb_gm::accelerated());
+    assert!(
+        report.passed(),
+        "{:?}",
+        report.failures().collect::<Vec<_>>()
+    );
 }

@@ -5,6 +5,7 @@ mod certificates;
 mod http1;
 mod mail_auth;
 mod proxy_header;
+mod records;
 mod sm2;
 mod sm4;
 
@@ -12,6 +13,7 @@ pub use certificates::{certificate_file, envelope};
 pub use http1::http1;
 pub use mail_auth::{mail_auth_answer, mail_sasl};
 pub use proxy_header::proxy_header;
+pub use records::provider_records;
 pub use sm2::sm2_encodings;
 pub use sm4::sm4;
 
@@ -21,7 +23,7 @@ use alb_gm::tls::ClientHello;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const ALL: [Target; 10] = [
+pub const ALL: [Target; 11] = [
     ("certificate_file", certificate_file),
     ("configuration", configuration),
     ("envelope", envelope),
@@ -29,6 +31,7 @@ pub const ALL: [Target; 10] = [
     ("http1", http1),
     ("mail_auth_answer", mail_auth_answer),
     ("mail_sasl", mail_sasl),
+    ("provider_records", provider_records),
     ("proxy_header", proxy_header),
     ("sm2_encodings", sm2_encodings),
     ("sm4", sm4),

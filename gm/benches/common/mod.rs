@@ -25,25 +25,3 @@ pub fn time<T>(mut operation: impl FnMut() -> T) -> f64 {
     let count = (1e8 / once).clamp(3.0, 1e7) as u32;
     (0..5).map(|_| run(count)).fold(f64::INFINITY, f64::min)
 }
-
-/// Prints one row: a name and, for each implementation, operations per second.
-pub fn row_per_second(name: &str, results: &[(&str, f64)]) {
-    print!("{name:<28}");
-    for (who, nanoseconds) in results {
-        print!(
-            "  {who} {:>9.0}/s ({:>8.2} µs)",
-            1e9 / nanoseconds,
-            nanoseconds / 1e3
-        );
-    }
-    println!();
-}
-
-/// Prints one row: a name and, for each implementation, megabytes (10^6) per second.
-pub fn row_throughput(name: &str, bytes: usize, results: &[(&str, f64)]) {
-    print!("{name:<28}");
-    for (who, nanoseconds) in results {
-        print!("  {who} {:>8.1} MB/s", bytes as f64 * 1e3 / nanoseconds);
-    }
-    println!();
-}

@@ -4,20 +4,19 @@ use std::ffi::{c_int, c_void};
 
 use openssl_sys::OSSL_PARAM;
 
-use super::ffi::{
-    Dispatch, Failed, answer, bytes, context, drop_context, guard, guard_pointer, into_context,
-};
+use super::ffi::{Dispatch, Failed, answer, bytes, context, guard};
+use super::lifecycle;
 use super::params::{DESCRIBE_END, Description, Kind, describe, each};
 use crate::sm3::{BLOCK_LEN, DIGEST_LEN, Sm3};
 
 /// The functions of SM3; the numbers are `OSSL_FUNC_DIGEST_*` (core_dispatch.h).
 pub(super) const FUNCTIONS: &[Dispatch] = &[
-    Dispatch::new(1, new as *const c_void),
+    Dispatch::new(1, lifecycle::new::<Sm3> as *const c_void),
     Dispatch::new(2, init as *const c_void),
     Dispatch::new(3, update as *const c_void),
     Dispatch::new(4, finish as *const c_void),
-    Dispatch::new(6, free as *const c_void),
-    Dispatch::new(7, duplicate as *const c_void),
+    Dispatch::new(6, lifecycle::free::<Sm3> as *const c_void),
+    Dispatch::new(7, lifecycle::duplicate::<Sm3> as *const c_void),
     Dispatch::new(8, get_params as *const c_void),
     Dispatch::new(11, gettable_params as *const c_void),
     Dispatch::new(15, copy as *const c_void),
@@ -31,23 +30,6 @@ static GETTABLE: [Description; 5] = [
     describe(c"algid-absent", Kind::Integer),
     DESCRIBE_END,
 ];
-
-unsafe extern "C" fn new(_provider: *mut c_void) -> *mut c_void {
-    guard_pointer(|| into_context(Sm3::new()))
-}
-
-unsafe extern "C" fn free(state: *mut c_void) {
-    // SAFETY: the state came from `new` or `duplicate`.
-    unsafe { drop_context::<Sm3>(state) }
-}
-
-unsafe extern "C" fn duplicate(state: *mut c_void) -> *mut c_void {
-    guard_pointer(|| {
-        // SAFETY: the state came from `new` or `duplicate`.
-        let state = unsafe { context::<Sm3>(state) };
-        state.map_or(std::ptr::null_mut(), |state| into_context(state.clone()))
-    })
-}
 
 unsafe extern "C" fn copy(to: *mut c_void, from: *mut c_void) {
     guard(|| {

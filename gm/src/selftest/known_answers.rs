@@ -1,9 +1,7 @@
 //! Known answers, each with its source.
 
-use openssl::bn::{BigNum, BigNumContext};
 use openssl::cipher::Cipher;
 use openssl::cipher_ctx::CipherCtx;
-use openssl::ec::{EcGroup, EcKey, EcPoint};
 use openssl::error::ErrorStack;
 use openssl::hash::{MessageDigest, hash};
 use openssl::nid::Nid;
@@ -11,8 +9,7 @@ use openssl::pkey::{PKey, Private};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::sign::{Signer, Verifier};
 
-use super::{Named, Outcome, expect, refused};
-use crate::sm2::{DEFAULT_ID, Own, Peer, PrivateKey, Role, agree};
+use super::{Named, Outcome, exchange, expect, refused};
 
 /// The checks and their names.
 pub(super) const ALL: &[Named] = &[
@@ -164,16 +161,8 @@ fn aead(name: &str, known: &[u8; 80]) -> Outcome {
 
 /// The key of GB/T 32918.5, A.2 and C.2.
 const SM2_KEY: [u8; 32] = hex("3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81EF4DF7C5B8");
-const SM2_POINT: [u8; 65] = hex(
-    "0409F9DF311E5421A150DD7D161E4BC5C672179FAD1833FC076BB08FF356F35020CCEA490CE26775A52DC6EA718CC1AA600AED05FBF35E084A6632F6072DA9AD13",
-);
-
 fn sm2_key() -> Result<PKey<Private>, ErrorStack> {
-    let group = EcGroup::from_curve_name(Nid::SM2)?;
-    let point = EcPoint::from_bytes(&group, &SM2_POINT, &mut *BigNumContext::new()?)?;
-    let key = EcKey::from_private_components(&group, &*BigNum::from_slice(&SM2_KEY)?, &point)?;
-    // By way of a file, since only a decoded key is carried to the provider in use.
-    PKey::private_key_from_der(&PKey::from_ec_key(key)?.private_key_to_der()?)
+    exchange::pair(&SM2_KEY)
 }
 
 fn sm2_verify() -> Outcome {
@@ -206,32 +195,22 @@ fn sm2_decrypt() -> Outcome {
     expect(&decrypt().map_err(refused)?, b"encryption standard")
 }
 
-/// The primitive itself: Tongsuo has no public interface for it, and its own is not used while ours is there.
 fn sm2_exchange() -> Outcome {
-    let key = |bytes: &[u8; 32]| PrivateKey::from_bytes(bytes).map_err(refused);
-    let own = key(&hex(
-        "81EB26E941BB5AF16DF116495F90695272AE2CD63D6C4AE1678418BE48230029",
-    ))?;
-    let own_ephemeral = key(&hex(
-        "D4DE15474DB74D06491C440D305E012400990F3E390C7E87153C12DB2EA60BB3",
-    ))?;
-    let peer = key(&hex(
-        "785129917D45A9EA5437A59356B82338EAADDA6CEB199088F14AE10DEFA229B5",
-    ))?;
-    let peer_ephemeral = key(&hex(
-        "7E07124814B309489125EAED101113164EBF0F3458C5BD88335C1F9D596243D6",
-    ))?;
-    let own = Own {
-        key: &own,
-        ephemeral: &own_ephemeral,
-        id: DEFAULT_ID,
+    let pair = |bytes: &[u8; 32]| exchange::pair(bytes).map_err(refused);
+    let parties = exchange::Parties {
+        own: pair(&hex(
+            "81EB26E941BB5AF16DF116495F90695272AE2CD63D6C4AE1678418BE48230029",
+        ))?,
+        own_ephemeral: pair(&hex(
+            "D4DE15474DB74D06491C440D305E012400990F3E390C7E87153C12DB2EA60BB3",
+        ))?,
+        peer: pair(&hex(
+            "785129917D45A9EA5437A59356B82338EAADDA6CEB199088F14AE10DEFA229B5",
+        ))?,
+        peer_ephemeral: pair(&hex(
+            "7E07124814B309489125EAED101113164EBF0F3458C5BD88335C1F9D596243D6",
+        ))?,
     };
-    let peer = Peer {
-        key: peer.public(),
-        ephemeral: peer_ephemeral.public(),
-        id: DEFAULT_ID,
-    };
-    let mut out = [0; 16];
-    agree(Role::Initiator, &own, &peer, &mut out).map_err(refused)?;
-    expect(&out, &hex::<16>("6C89347354DE2484C60B4AB1FDE4C6E5"))
+    let agreed: [u8; 16] = exchange::agree(&parties).map_err(refused)?;
+    expect(&agreed, &hex::<16>("6C89347354DE2484C60B4AB1FDE4C6E5"))
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything is asked through Tongsuo's own interfaces, so what is tested is the code in use, whichever that is.
 
+mod exchange;
 mod known_answers;
 mod pairs;
 mod random;

@@ -37,7 +37,10 @@ pub fn main(operations: &[Operation]) -> ExitCode {
         Some("--address") => println!("{:x}", MARK.as_ptr() as usize),
         Some("--list") => {}
         _ if Command::new("valgrind").arg("--version").output().is_err() => {
-            eprintln!("constant time was NOT checked: valgrind is not installed");
+            eprintln!(
+                "constant time was NOT checked: valgrind is missing: run `scripts/install-packages test`"
+            );
+            return ExitCode::FAILURE;
         }
         _ => return check_all(operations),
     }

@@ -3,6 +3,7 @@
 use openssl::rand::rand_bytes;
 
 use super::super::ffi::{Failed, Io, Outcome};
+use super::super::lifecycle::Parameters;
 use super::super::params::{DESCRIBE_END, Description, Kind, Param, describe};
 use super::{Direction, KEY, Mode, Shape};
 use crate::sm4::record::{LONGEST_MAC, pad, split};
@@ -43,23 +44,6 @@ impl<const CHAINED: bool> Mode for Blocks<CHAINED> {
         block: BLOCK,
         aead: false,
     };
-
-    const GETTABLE: &'static [Description] = &[
-        describe(c"keylen", Kind::Unsigned),
-        describe(c"ivlen", Kind::Unsigned),
-        describe(c"padding", Kind::Unsigned),
-        describe(c"iv", Kind::Octets),
-        describe(c"updated-iv", Kind::Octets),
-        describe(c"tls-mac", Kind::OctetPointer),
-        DESCRIBE_END,
-    ];
-
-    const SETTABLE: &'static [Description] = &[
-        describe(c"padding", Kind::Unsigned),
-        describe(c"tls-version", Kind::Unsigned),
-        describe(c"tls-mac-size", Kind::Unsigned),
-        DESCRIBE_END,
-    ];
 
     fn new() -> Self {
         Self {
@@ -156,6 +140,25 @@ impl<const CHAINED: bool> Mode for Blocks<CHAINED> {
         self.crypt(io.output(&[], length)?)?;
         Ok(length)
     }
+}
+
+impl<const CHAINED: bool> Parameters for Blocks<CHAINED> {
+    const GETTABLE: &'static [Description] = &[
+        describe(c"keylen", Kind::Unsigned),
+        describe(c"ivlen", Kind::Unsigned),
+        describe(c"padding", Kind::Unsigned),
+        describe(c"iv", Kind::Octets),
+        describe(c"updated-iv", Kind::Octets),
+        describe(c"tls-mac", Kind::OctetPointer),
+        DESCRIBE_END,
+    ];
+
+    const SETTABLE: &'static [Description] = &[
+        describe(c"padding", Kind::Unsigned),
+        describe(c"tls-version", Kind::Unsigned),
+        describe(c"tls-mac-size", Kind::Unsigned),
+        DESCRIBE_END,
+    ];
 
     fn set(&mut self, param: &Param) -> Outcome {
         match param.key() {
@@ -173,6 +176,7 @@ impl<const CHAINED: bool> Mode for Blocks<CHAINED> {
 
     fn answer(&mut self, param: &mut Param) -> Outcome {
         match param.key() {
+            b"keylen" => param.answer_size(KEY),
             b"ivlen" => param.answer_size(Self::SHAPE.iv),
             b"padding" => param.answer_number(self.padding.into()),
             b"iv" => param.answer_octets_or_pointer(&self.iv[..Self::SHAPE.iv]),

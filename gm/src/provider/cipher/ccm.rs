@@ -1,6 +1,7 @@
 //! SM4-CCM: a message's text in one update, and whole records of TLS 1.2.
 
 use super::super::ffi::{Failed, Io, Outcome};
+use super::super::lifecycle;
 use super::super::params::{DESCRIBE_END, Description, Kind, Param, describe};
 use super::tls_aad::{EXPLICIT_IV, FIXED_IV, TlsAad, parts};
 use super::{Direction, KEY, Mode, Shape};
@@ -37,25 +38,6 @@ impl Mode for Ccm {
         block: 1,
         aead: true,
     };
-
-    const GETTABLE: &'static [Description] = &[
-        describe(c"keylen", Kind::Unsigned),
-        describe(c"ivlen", Kind::Unsigned),
-        describe(c"taglen", Kind::Unsigned),
-        describe(c"iv", Kind::Octets),
-        describe(c"updated-iv", Kind::Octets),
-        describe(c"tag", Kind::Octets),
-        describe(c"tlsaadpad", Kind::Unsigned),
-        DESCRIBE_END,
-    ];
-
-    const SETTABLE: &'static [Description] = &[
-        describe(c"ivlen", Kind::Unsigned),
-        describe(c"tag", Kind::Octets),
-        describe(c"tlsaad", Kind::Octets),
-        describe(c"tlsivfixed", Kind::Octets),
-        DESCRIBE_END,
-    ];
 
     fn new() -> Self {
         Self {
@@ -128,6 +110,27 @@ impl Mode for Ccm {
         }
         Ok(0)
     }
+}
+
+impl lifecycle::Parameters for Ccm {
+    const GETTABLE: &'static [Description] = &[
+        describe(c"keylen", Kind::Unsigned),
+        describe(c"ivlen", Kind::Unsigned),
+        describe(c"taglen", Kind::Unsigned),
+        describe(c"iv", Kind::Octets),
+        describe(c"updated-iv", Kind::Octets),
+        describe(c"tag", Kind::Octets),
+        describe(c"tlsaadpad", Kind::Unsigned),
+        DESCRIBE_END,
+    ];
+
+    const SETTABLE: &'static [Description] = &[
+        describe(c"ivlen", Kind::Unsigned),
+        describe(c"tag", Kind::Octets),
+        describe(c"tlsaad", Kind::Octets),
+        describe(c"tlsivfixed", Kind::Octets),
+        DESCRIBE_END,
+    ];
 
     fn set(&mut self, param: &Param) -> Outcome {
         match param.key() {
@@ -150,6 +153,7 @@ impl Mode for Ccm {
 
     fn answer(&mut self, param: &mut Param) -> Outcome {
         match param.key() {
+            b"keylen" => param.answer_size(KEY),
             b"ivlen" => param.answer_size(self.nonce_length),
             b"taglen" | b"tlsaadpad" => param.answer_size(self.tag_length),
             b"iv" | b"updated-iv" => {

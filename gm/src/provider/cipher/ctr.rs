@@ -1,6 +1,7 @@
 //! SM4-CTR.
 
 use super::super::ffi::{Failed, Io, Outcome};
+use super::super::lifecycle::Parameters;
 use super::super::params::{DESCRIBE_END, Description, Kind, Param, describe};
 use super::{Direction, KEY, Mode, Shape};
 use crate::sm4::ctr::Stream;
@@ -25,17 +26,6 @@ impl Mode for Ctr {
         block: 1,
         aead: false,
     };
-
-    const GETTABLE: &'static [Description] = &[
-        describe(c"keylen", Kind::Unsigned),
-        describe(c"ivlen", Kind::Unsigned),
-        describe(c"iv", Kind::Octets),
-        describe(c"updated-iv", Kind::Octets),
-        describe(c"num", Kind::Unsigned),
-        DESCRIBE_END,
-    ];
-
-    const SETTABLE: &'static [Description] = &[DESCRIBE_END];
 
     fn new() -> Self {
         Self {
@@ -87,6 +77,19 @@ impl Mode for Ctr {
     fn finish(&mut self, _io: Io) -> Outcome<usize> {
         self.key.is_some().then_some(0).ok_or(Failed)
     }
+}
+
+impl Parameters for Ctr {
+    const GETTABLE: &'static [Description] = &[
+        describe(c"keylen", Kind::Unsigned),
+        describe(c"ivlen", Kind::Unsigned),
+        describe(c"iv", Kind::Octets),
+        describe(c"updated-iv", Kind::Octets),
+        describe(c"num", Kind::Unsigned),
+        DESCRIBE_END,
+    ];
+
+    const SETTABLE: &'static [Description] = &[DESCRIBE_END];
 
     fn set(&mut self, _param: &Param) -> Outcome {
         Ok(())
@@ -94,6 +97,7 @@ impl Mode for Ctr {
 
     fn answer(&mut self, param: &mut Param) -> Outcome {
         match param.key() {
+            b"keylen" => param.answer_size(KEY),
             b"ivlen" => param.answer_size(16),
             b"iv" => param.answer_octets_or_pointer(&self.iv),
             b"updated-iv" => param.answer_octets_or_pointer(&self.next),

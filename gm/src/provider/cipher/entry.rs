@@ -6,9 +6,9 @@ use std::marker::PhantomData;
 use openssl_sys::OSSL_PARAM;
 
 use super::super::ffi::{
-    Dispatch, Failed, Io, Outcome, answer, bytes, context, drop_context, guard, guard_pointer,
-    into_context,
+    Dispatch, Failed, Io, Outcome, answer, bytes, context, guard, guard_pointer, into_context,
 };
+use super::super::lifecycle;
 use super::super::params::{DESCRIBE_END, Description, Kind, describe, each};
 use super::{Direction, KEY, Mode};
 
@@ -24,14 +24,14 @@ impl<M: Mode> Table<M> {
         Dispatch::new(4, update::<M> as *const c_void),
         Dispatch::new(5, finish::<M> as *const c_void),
         Dispatch::new(6, at_once::<M> as *const c_void),
-        Dispatch::new(7, free::<M> as *const c_void),
-        Dispatch::new(8, duplicate::<M> as *const c_void),
+        Dispatch::new(7, lifecycle::free::<M> as *const c_void),
+        Dispatch::new(8, lifecycle::duplicate::<M> as *const c_void),
         Dispatch::new(9, get_params::<M> as *const c_void),
-        Dispatch::new(10, get_context_params::<M> as *const c_void),
-        Dispatch::new(11, set_context_params::<M> as *const c_void),
+        Dispatch::new(10, lifecycle::get_params::<M> as *const c_void),
+        Dispatch::new(11, lifecycle::set_params::<M> as *const c_void),
         Dispatch::new(12, gettable_params as *const c_void),
-        Dispatch::new(13, gettable_context_params::<M> as *const c_void),
-        Dispatch::new(14, settable_context_params::<M> as *const c_void),
+        Dispatch::new(13, lifecycle::gettable_params::<M> as *const c_void),
+        Dispatch::new(14, lifecycle::settable_params::<M> as *const c_void),
         Dispatch::END,
     ];
 }
@@ -51,19 +51,6 @@ static GETTABLE: [Description; 10] = [
 
 unsafe extern "C" fn new<M: Mode>(_provider: *mut c_void) -> *mut c_void {
     guard_pointer(|| into_context(M::new()))
-}
-
-unsafe extern "C" fn free<M: Mode>(state: *mut c_void) {
-    // SAFETY: the state came from `new` or `duplicate`.
-    unsafe { drop_context::<M>(state) }
-}
-
-unsafe extern "C" fn duplicate<M: Mode>(state: *mut c_void) -> *mut c_void {
-    guard_pointer(|| {
-        // SAFETY: the state came from `new` or `duplicate`.
-        let state = unsafe { context::<M>(state) };
-        state.map_or(std::ptr::null_mut(), |state| into_context(state.clone()))
-    })
 }
 
 unsafe extern "C" fn encrypt_init<M: Mode>(
@@ -116,16 +103,14 @@ unsafe fn init<M: Mode>(
     params: *const OSSL_PARAM,
 ) -> Outcome {
     // SAFETY: promised by the caller.
-    let (mode, params) = unsafe { (context::<M>(state)?, each(params)) };
+    let mode = unsafe { context::<M>(state) }?;
     let key: Option<&[u8; KEY]> = match key {
         Some(key) => Some(key.try_into().map_err(|_| Failed)?),
         None => None,
     };
     mode.start(direction, key, iv)?;
-    for param in params {
-        mode.set(&param)?;
-    }
-    Ok(())
+    // SAFETY: promised by the caller.
+    unsafe { lifecycle::apply(mode, params) }
 }
 
 unsafe extern "C" fn update<M: Mode>(
@@ -208,51 +193,6 @@ unsafe extern "C" fn get_params<M: Mode>(params: *mut OSSL_PARAM) -> c_int {
     })
 }
 
-unsafe extern "C" fn get_context_params<M: Mode>(
-    state: *mut c_void,
-    params: *mut OSSL_PARAM,
-) -> c_int {
-    guard(|| {
-        // SAFETY: the core gives a context of `M` and an array that ends.
-        let (mode, params) = unsafe { (context::<M>(state)?, each(params)) };
-        for mut param in params {
-            match param.key() {
-                b"keylen" => param.answer_size(KEY)?,
-                _ => mode.answer(&mut param)?,
-            }
-        }
-        Ok(())
-    })
-}
-
-unsafe extern "C" fn set_context_params<M: Mode>(
-    state: *mut c_void,
-    params: *const OSSL_PARAM,
-) -> c_int {
-    guard(|| {
-        // SAFETY: the core gives a context of `M` and an array that ends.
-        let (mode, params) = unsafe { (context::<M>(state)?, each(params)) };
-        for param in params {
-            mode.set(&param)?;
-        }
-        Ok(())
-    })
-}
-
 unsafe extern "C" fn gettable_params(_provider: *mut c_void) -> *const Description {
     GETTABLE.as_ptr()
-}
-
-unsafe extern "C" fn gettable_context_params<M: Mode>(
-    _state: *mut c_void,
-    _provider: *mut c_void,
-) -> *const Description {
-    M::GETTABLE.as_ptr()
-}
-
-unsafe extern "C" fn settable_context_params<M: Mode>(
-    _state: *mut c_void,
-    _provider: *mut c_void,
-) -> *const Description {
-    M::SETTABLE.as_ptr()
 }

@@ -3,6 +3,7 @@
 use openssl::rand::rand_bytes;
 
 use super::super::ffi::{Failed, Io, Outcome};
+use super::super::lifecycle::Parameters;
 use super::super::params::{DESCRIBE_END, Description, Kind, Param, describe};
 use super::tls_aad::{EXPLICIT_IV, FIXED_IV, TlsAad, parts};
 use super::{Direction, KEY, Mode, Shape};
@@ -50,28 +51,6 @@ impl Mode for Gcm {
         block: 1,
         aead: true,
     };
-
-    const GETTABLE: &'static [Description] = &[
-        describe(c"keylen", Kind::Unsigned),
-        describe(c"ivlen", Kind::Unsigned),
-        describe(c"taglen", Kind::Unsigned),
-        describe(c"iv", Kind::Octets),
-        describe(c"updated-iv", Kind::Octets),
-        describe(c"tag", Kind::Octets),
-        describe(c"tlsaadpad", Kind::Unsigned),
-        describe(c"tlsivgen", Kind::Octets),
-        describe(c"iv-generated", Kind::Unsigned),
-        DESCRIBE_END,
-    ];
-
-    const SETTABLE: &'static [Description] = &[
-        describe(c"ivlen", Kind::Unsigned),
-        describe(c"tag", Kind::Octets),
-        describe(c"tlsaad", Kind::Octets),
-        describe(c"tlsivfixed", Kind::Octets),
-        describe(c"tlsivinv", Kind::Octets),
-        DESCRIBE_END,
-    ];
 
     fn new() -> Self {
         Self {
@@ -154,6 +133,30 @@ impl Mode for Gcm {
         }
         Ok(0)
     }
+}
+
+impl Parameters for Gcm {
+    const GETTABLE: &'static [Description] = &[
+        describe(c"keylen", Kind::Unsigned),
+        describe(c"ivlen", Kind::Unsigned),
+        describe(c"taglen", Kind::Unsigned),
+        describe(c"iv", Kind::Octets),
+        describe(c"updated-iv", Kind::Octets),
+        describe(c"tag", Kind::Octets),
+        describe(c"tlsaadpad", Kind::Unsigned),
+        describe(c"tlsivgen", Kind::Octets),
+        describe(c"iv-generated", Kind::Unsigned),
+        DESCRIBE_END,
+    ];
+
+    const SETTABLE: &'static [Description] = &[
+        describe(c"ivlen", Kind::Unsigned),
+        describe(c"tag", Kind::Octets),
+        describe(c"tlsaad", Kind::Octets),
+        describe(c"tlsivfixed", Kind::Octets),
+        describe(c"tlsivinv", Kind::Octets),
+        DESCRIBE_END,
+    ];
 
     fn set(&mut self, param: &Param) -> Outcome {
         match param.key() {
@@ -172,6 +175,7 @@ impl Mode for Gcm {
 
     fn answer(&mut self, param: &mut Param) -> Outcome {
         match param.key() {
+            b"keylen" => param.answer_size(KEY),
             b"ivlen" => param.answer_size(self.iv_length),
             b"taglen" => param.answer_size(self.tag_length.unwrap_or(TAG)),
             b"iv" | b"updated-iv" if matches!(self.state, State::Empty) => Err(Failed),

@@ -11,7 +11,7 @@ mod tls_aad;
 use entry::Table;
 
 use super::ffi::{Algorithm, Io, Outcome};
-use super::params::{Description, Param};
+use super::lifecycle::Parameters;
 use crate::sm4::Backend;
 
 /// The ciphers, under the names of Tongsuo's own (prov/names.h).
@@ -41,8 +41,8 @@ static ALGORITHMS: [Algorithm; 6] = [
 
 static NONE: [Algorithm; 1] = [Algorithm::END];
 
-/// The ciphers this processor computes faster than Tongsuo's own code does: the bit-sliced path is for those who want
-/// no tables, at half the speed of tables.
+/// The ciphers this processor computes faster than Tongsuo's own code does: the portable path uses no tables indexed by
+/// secrets and pays for that with speed (docs/benchmarks.md), so without vector instructions Tongsuo keeps its ciphers.
 pub(super) fn algorithms() -> &'static [Algorithm] {
     match Backend::best() {
         Backend::Portable => &NONE,
@@ -73,12 +73,8 @@ struct Shape {
 }
 
 /// A mode of operation, as a context of Tongsuo uses it.
-trait Mode: Clone {
+trait Mode: Clone + Parameters {
     const SHAPE: Shape;
-    /// The parameters [`Mode::answer`] knows.
-    const GETTABLE: &'static [Description];
-    /// The parameters [`Mode::set`] knows.
-    const SETTABLE: &'static [Description];
 
     fn new() -> Self;
 
@@ -100,10 +96,4 @@ trait Mode: Clone {
     fn at_once(&mut self, io: Io) -> Outcome<usize> {
         self.update(io)
     }
-
-    /// Takes a parameter; unknown ones are ignored.
-    fn set(&mut self, param: &Param) -> Outcome;
-
-    /// Answers for a parameter; unknown ones are ignored.
-    fn answer(&mut self, param: &mut Param) -> Outcome;
 }

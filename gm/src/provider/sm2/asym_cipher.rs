@@ -7,33 +7,25 @@ use openssl_sys::OSSL_PARAM;
 use zeroize::Zeroizing;
 
 use super::key::{Key, KeyData};
-use crate::provider::ffi::{
-    Dispatch, Failed, Outcome, answer, bytes, context, drop_context, guard, guard_pointer,
-    into_context,
-};
-use crate::provider::params::{DESCRIBE_END, Description, Kind, describe, each};
+use crate::provider::ffi::{Dispatch, Failed, Outcome, answer, bytes, context, guard};
+use crate::provider::lifecycle::{self, Parameters, apply};
+use crate::provider::params::{DESCRIBE_END, Description, Kind, Param, describe};
 use crate::sm2::{Ciphertext, PREMASTER_LEN, Random, SystemRandom};
 
 /// The numbers are `OSSL_FUNC_ASYM_CIPHER_*` (core_dispatch.h).
 pub(super) const FUNCTIONS: &[Dispatch] = &[
-    Dispatch::new(1, new as *const c_void),
+    Dispatch::new(1, lifecycle::new::<Operation> as *const c_void),
     Dispatch::new(2, init as *const c_void),
     Dispatch::new(3, encrypt as *const c_void),
     Dispatch::new(4, init as *const c_void),
     Dispatch::new(5, decrypt as *const c_void),
-    Dispatch::new(6, free as *const c_void),
-    Dispatch::new(7, duplicate as *const c_void),
-    Dispatch::new(8, get_params as *const c_void),
-    Dispatch::new(9, gettable_params as *const c_void),
-    Dispatch::new(10, set_params as *const c_void),
-    Dispatch::new(11, settable_params as *const c_void),
+    Dispatch::new(6, lifecycle::free::<Operation> as *const c_void),
+    Dispatch::new(7, lifecycle::duplicate::<Operation> as *const c_void),
+    Dispatch::new(8, lifecycle::get_params::<Operation> as *const c_void),
+    Dispatch::new(9, lifecycle::gettable_params::<Operation> as *const c_void),
+    Dispatch::new(10, lifecycle::set_params::<Operation> as *const c_void),
+    Dispatch::new(11, lifecycle::settable_params::<Operation> as *const c_void),
     Dispatch::END,
-];
-
-static SETTABLE: [Description; 3] = [
-    describe(c"digest", Kind::Text),
-    describe(c"tls-client-version", Kind::Unsigned),
-    DESCRIBE_END,
 ];
 
 /// An operation in progress.
@@ -67,39 +59,31 @@ impl Operation {
     }
 }
 
-/// Applies the settings that arrive with a key or alone.
-///
-/// # Safety
-/// The array is null or ends with a null key, and lives.
-unsafe fn apply(operation: &mut Operation, params: *const OSSL_PARAM) -> Outcome {
-    // SAFETY: promised by the caller.
-    for param in unsafe { each(params) } {
+impl Parameters for Operation {
+    const GETTABLE: &'static [Description] = Self::SETTABLE;
+
+    const SETTABLE: &'static [Description] = &[
+        describe(c"digest", Kind::Text),
+        describe(c"tls-client-version", Kind::Unsigned),
+        DESCRIBE_END,
+    ];
+
+    fn set(&mut self, param: &Param) -> Outcome {
         match param.key() {
             b"digest" if !param.text()?.eq_ignore_ascii_case(b"SM3") => return Err(Failed),
-            b"tls-client-version" => operation.client_version = param.number()?,
+            b"tls-client-version" => self.client_version = param.number()?,
             _ => {}
         }
+        Ok(())
     }
-    Ok(())
-}
 
-unsafe extern "C" fn new(_provider: *mut c_void) -> *mut c_void {
-    guard_pointer(|| into_context(Operation::default()))
-}
-
-unsafe extern "C" fn free(operation: *mut c_void) {
-    // SAFETY: the operation came from `new` or `duplicate`.
-    unsafe { drop_context::<Operation>(operation) }
-}
-
-unsafe extern "C" fn duplicate(operation: *mut c_void) -> *mut c_void {
-    guard_pointer(|| {
-        // SAFETY: the operation came from `new` or `duplicate`.
-        let operation = unsafe { context::<Operation>(operation) };
-        operation.map_or(std::ptr::null_mut(), |operation| {
-            into_context(operation.clone())
-        })
-    })
+    fn answer(&mut self, param: &mut Param) -> Outcome {
+        match param.key() {
+            b"digest" => param.answer_text(c"SM3"),
+            b"tls-client-version" => param.answer_number(self.client_version),
+            _ => Ok(()),
+        }
+    }
 }
 
 unsafe extern "C" fn init(
@@ -192,40 +176,4 @@ unsafe fn put(out: *mut u8, length: *mut usize, room: usize, data: &[u8]) -> Out
         answer(length, data.len());
     }
     Ok(())
-}
-
-unsafe extern "C" fn get_params(operation: *mut c_void, params: *mut OSSL_PARAM) -> c_int {
-    guard(|| {
-        // SAFETY: the operation came from `new` or `duplicate`; the array ends.
-        let (operation, params) = unsafe { (context::<Operation>(operation)?, each(params)) };
-        for mut param in params {
-            match param.key() {
-                b"digest" => param.answer_text(c"SM3")?,
-                b"tls-client-version" => param.answer_number(operation.client_version)?,
-                _ => {}
-            }
-        }
-        Ok(())
-    })
-}
-
-unsafe extern "C" fn gettable_params(
-    _operation: *mut c_void,
-    _provider: *mut c_void,
-) -> *const Description {
-    SETTABLE.as_ptr()
-}
-
-unsafe extern "C" fn set_params(operation: *mut c_void, params: *const OSSL_PARAM) -> c_int {
-    guard(|| {
-        // SAFETY: the operation came from `new` or `duplicate`; the array ends.
-        unsafe { apply(context::<Operation>(operation)?, params) }
-    })
-}
-
-unsafe extern "C" fn settable_params(
-    _operation: *mut c_void,
-    _provider: *mut c_void,
-) -> *const Description {
-    SETTABLE.as_ptr()
 }

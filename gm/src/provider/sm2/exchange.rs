@@ -7,34 +7,22 @@ use std::sync::Arc;
 use openssl_sys::{EVP_PKEY, OSSL_PARAM};
 
 use super::key::{Key, KeyData, SELECT_PAIR, from_params};
-use crate::provider::ffi::{
-    Dispatch, Failed, Outcome, answer, context, drop_context, guard, guard_pointer, into_context,
-};
+use crate::provider::ffi::{Dispatch, Failed, Outcome, answer, context, guard};
+use crate::provider::lifecycle::{self, Parameters, apply};
 use crate::provider::params::{DESCRIBE_END, Description, Kind, Param, describe, each};
 use crate::sm2::{DEFAULT_ID, Own, Peer, Role, agree};
 
 /// The numbers are `OSSL_FUNC_KEYEXCH_*` (core_dispatch.h).
 pub(super) const FUNCTIONS: &[Dispatch] = &[
-    Dispatch::new(1, new as *const c_void),
+    Dispatch::new(1, lifecycle::new::<Exchange> as *const c_void),
     Dispatch::new(2, init as *const c_void),
     Dispatch::new(3, derive as *const c_void),
     Dispatch::new(4, set_peer as *const c_void),
-    Dispatch::new(5, free as *const c_void),
-    Dispatch::new(6, duplicate as *const c_void),
-    Dispatch::new(7, set_params as *const c_void),
-    Dispatch::new(8, settable_params as *const c_void),
+    Dispatch::new(5, lifecycle::free::<Exchange> as *const c_void),
+    Dispatch::new(6, lifecycle::duplicate::<Exchange> as *const c_void),
+    Dispatch::new(7, lifecycle::set_params::<Exchange> as *const c_void),
+    Dispatch::new(8, lifecycle::settable_params::<Exchange> as *const c_void),
     Dispatch::END,
-];
-
-static SETTABLE: [Description; 8] = [
-    describe(c"sm2-initiator", Kind::Integer),
-    describe(c"self-id", Kind::Octets),
-    describe(c"peer-id", Kind::Octets),
-    describe(c"self-enc-key", Kind::OctetPointer),
-    describe(c"peer-enc-key", Kind::OctetPointer),
-    describe(c"digest", Kind::Text),
-    describe(c"outlen", Kind::Unsigned),
-    DESCRIBE_END,
 ];
 
 unsafe extern "C" {
@@ -86,29 +74,6 @@ impl Exchange {
     }
 }
 
-/// Applies the settings that arrive with a key or alone.
-///
-/// # Safety
-/// The array is null or ends with a null key, and lives, as do the keys it points to.
-unsafe fn apply(exchange: &mut Exchange, params: *const OSSL_PARAM) -> Outcome {
-    // SAFETY: promised by the caller.
-    for param in unsafe { each(params) } {
-        match param.key() {
-            b"sm2-initiator" => exchange.initiator = param.int()? != 0,
-            b"self-id" => exchange.id = param.octets()?.map(<[u8]>::to_vec),
-            b"peer-id" => exchange.peer_id = param.octets()?.map(<[u8]>::to_vec),
-            // SAFETY: promised by the caller.
-            b"self-enc-key" => exchange.key = Some(Arc::new(unsafe { foreign_key(&param) }?)),
-            // SAFETY: promised by the caller.
-            b"peer-enc-key" => exchange.peer_key = Some(Arc::new(unsafe { foreign_key(&param) }?)),
-            b"digest" if !param.text()?.eq_ignore_ascii_case(b"SM3") => return Err(Failed),
-            b"outlen" => exchange.length = param.size()?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// The key of an `EVP_PKEY` of any provider, which the parameter points to.
 ///
 /// # Safety
@@ -130,23 +95,39 @@ unsafe fn foreign_key(param: &Param<'_>) -> Outcome<Key> {
     }
 }
 
-unsafe extern "C" fn new(_provider: *mut c_void) -> *mut c_void {
-    guard_pointer(|| into_context(Exchange::default()))
-}
+impl Parameters for Exchange {
+    const GETTABLE: &'static [Description] = &[DESCRIBE_END];
 
-unsafe extern "C" fn free(exchange: *mut c_void) {
-    // SAFETY: the exchange came from `new` or `duplicate`.
-    unsafe { drop_context::<Exchange>(exchange) }
-}
+    const SETTABLE: &'static [Description] = &[
+        describe(c"sm2-initiator", Kind::Integer),
+        describe(c"self-id", Kind::Octets),
+        describe(c"peer-id", Kind::Octets),
+        describe(c"self-enc-key", Kind::OctetPointer),
+        describe(c"peer-enc-key", Kind::OctetPointer),
+        describe(c"digest", Kind::Text),
+        describe(c"outlen", Kind::Unsigned),
+        DESCRIBE_END,
+    ];
 
-unsafe extern "C" fn duplicate(exchange: *mut c_void) -> *mut c_void {
-    guard_pointer(|| {
-        // SAFETY: the exchange came from `new` or `duplicate`.
-        let exchange = unsafe { context::<Exchange>(exchange) };
-        exchange.map_or(std::ptr::null_mut(), |exchange| {
-            into_context(exchange.clone())
-        })
-    })
+    fn set(&mut self, param: &Param) -> Outcome {
+        match param.key() {
+            b"sm2-initiator" => self.initiator = param.int()? != 0,
+            b"self-id" => self.id = param.octets()?.map(<[u8]>::to_vec),
+            b"peer-id" => self.peer_id = param.octets()?.map(<[u8]>::to_vec),
+            // SAFETY: the core passes keys that live.
+            b"self-enc-key" => self.key = Some(Arc::new(unsafe { foreign_key(param) }?)),
+            // SAFETY: as above.
+            b"peer-enc-key" => self.peer_key = Some(Arc::new(unsafe { foreign_key(param) }?)),
+            b"digest" if !param.text()?.eq_ignore_ascii_case(b"SM3") => return Err(Failed),
+            b"outlen" => self.length = param.size()?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, _param: &mut Param) -> Outcome {
+        Ok(())
+    }
 }
 
 unsafe extern "C" fn init(
@@ -194,18 +175,4 @@ unsafe extern "C" fn derive(
         unsafe { answer(length, exchange.length) };
         Ok(())
     })
-}
-
-unsafe extern "C" fn set_params(exchange: *mut c_void, params: *const OSSL_PARAM) -> c_int {
-    guard(|| {
-        // SAFETY: the exchange came from `new` or `duplicate`; the array ends.
-        unsafe { apply(context::<Exchange>(exchange)?, params) }
-    })
-}
-
-unsafe extern "C" fn settable_params(
-    _exchange: *mut c_void,
-    _provider: *mut c_void,
-) -> *const Description {
-    SETTABLE.as_ptr()
 }

@@ -8,10 +8,10 @@ use openssl_sys::OSSL_PARAM;
 use super::key::{Key, KeyData};
 use super::verified;
 use crate::provider::ffi::{
-    Dispatch, Failed, Outcome, answer, bytes, context, drop_context, guard, guard_pointer,
-    into_context, is_text,
+    Dispatch, Failed, Outcome, answer, bytes, context, guard, guard_pointer, into_context, is_text,
 };
-use crate::provider::params::{DESCRIBE_END, Description, Kind, describe, each};
+use crate::provider::lifecycle::{self, Parameters, apply};
+use crate::provider::params::{DESCRIBE_END, Description, Kind, Param, describe};
 use crate::sm2::{Signature, SystemRandom};
 use crate::sm3::{DIGEST_LEN, Sm3};
 
@@ -28,28 +28,13 @@ pub(super) const FUNCTIONS: &[Dispatch] = &[
     Dispatch::new(12, digest_init as *const c_void),
     Dispatch::new(13, digest_update as *const c_void),
     Dispatch::new(14, digest_verify_final as *const c_void),
-    Dispatch::new(16, free as *const c_void),
-    Dispatch::new(17, duplicate as *const c_void),
-    Dispatch::new(18, get_params as *const c_void),
-    Dispatch::new(19, gettable_params as *const c_void),
-    Dispatch::new(20, set_params as *const c_void),
-    Dispatch::new(21, settable_params as *const c_void),
+    Dispatch::new(16, lifecycle::free::<Operation> as *const c_void),
+    Dispatch::new(17, lifecycle::duplicate::<Operation> as *const c_void),
+    Dispatch::new(18, lifecycle::get_params::<Operation> as *const c_void),
+    Dispatch::new(19, lifecycle::gettable_params::<Operation> as *const c_void),
+    Dispatch::new(20, lifecycle::set_params::<Operation> as *const c_void),
+    Dispatch::new(21, lifecycle::settable_params::<Operation> as *const c_void),
     Dispatch::END,
-];
-
-static GETTABLE: [Description; 4] = [
-    describe(c"algorithm-id", Kind::Octets),
-    describe(c"digest-size", Kind::Unsigned),
-    describe(c"digest", Kind::Text),
-    DESCRIBE_END,
-];
-
-static SETTABLE: [Description; 5] = [
-    describe(c"digest-size", Kind::Unsigned),
-    describe(c"digest", Kind::Text),
-    describe(c"distid", Kind::Octets),
-    describe(c"sm2-za", Kind::Text),
-    DESCRIBE_END,
 ];
 
 /// SM2-with-SM3 without parameters (GM/T 0092-2020), in DER.
@@ -127,48 +112,52 @@ impl Operation {
     }
 }
 
-/// Applies the settings that arrive with a key or alone.
-///
-/// # Safety
-/// The array is null or ends with a null key, and lives.
-unsafe fn apply(operation: &mut Operation, params: *const OSSL_PARAM) -> Outcome {
-    // SAFETY: promised by the caller.
-    for param in unsafe { each(params) } {
+impl Parameters for Operation {
+    const GETTABLE: &'static [Description] = &[
+        describe(c"algorithm-id", Kind::Octets),
+        describe(c"digest-size", Kind::Unsigned),
+        describe(c"digest", Kind::Text),
+        DESCRIBE_END,
+    ];
+
+    const SETTABLE: &'static [Description] = &[
+        describe(c"digest-size", Kind::Unsigned),
+        describe(c"digest", Kind::Text),
+        describe(c"distid", Kind::Octets),
+        describe(c"sm2-za", Kind::Text),
+        DESCRIBE_END,
+    ];
+
+    fn set(&mut self, param: &Param) -> Outcome {
         match param.key() {
             // Too late, once Z is in the hash.
-            b"distid" if operation.message.is_some() => return Err(Failed),
+            b"distid" if self.message.is_some() => return Err(Failed),
             b"distid" => {
-                operation.id = param
+                self.id = param
                     .octets()?
                     .filter(|id| !id.is_empty())
                     .map(<[u8]>::to_vec)
             }
-            b"sm2-za" => operation.without_z = param.text()?.eq_ignore_ascii_case(b"no"),
+            b"sm2-za" => self.without_z = param.text()?.eq_ignore_ascii_case(b"no"),
             b"digest" if !param.text()?.eq_ignore_ascii_case(b"SM3") => return Err(Failed),
             b"digest-size" if param.size()? != DIGEST_LEN => return Err(Failed),
             _ => {}
         }
+        Ok(())
     }
-    Ok(())
+
+    fn answer(&mut self, param: &mut Param) -> Outcome {
+        match param.key() {
+            b"algorithm-id" => param.answer_octets(&ALGORITHM_ID),
+            b"digest-size" => param.answer_size(DIGEST_LEN),
+            b"digest" => param.answer_text(c"SM3"),
+            _ => Ok(()),
+        }
+    }
 }
 
 unsafe extern "C" fn new(_provider: *mut c_void, _properties: *const c_char) -> *mut c_void {
     guard_pointer(|| into_context(Operation::default()))
-}
-
-unsafe extern "C" fn free(operation: *mut c_void) {
-    // SAFETY: the operation came from `new` or `duplicate`.
-    unsafe { drop_context::<Operation>(operation) }
-}
-
-unsafe extern "C" fn duplicate(operation: *mut c_void) -> *mut c_void {
-    guard_pointer(|| {
-        // SAFETY: the operation came from `new` or `duplicate`.
-        let operation = unsafe { context::<Operation>(operation) };
-        operation.map_or(std::ptr::null_mut(), |operation| {
-            into_context(operation.clone())
-        })
-    })
 }
 
 unsafe extern "C" fn init(
@@ -318,40 +307,4 @@ unsafe extern "C" fn verify(
         };
         operation.verify(digest.ok_or(Failed)?, signature.ok_or(Failed)?)
     })
-}
-
-unsafe extern "C" fn get_params(_operation: *mut c_void, params: *mut OSSL_PARAM) -> c_int {
-    guard(|| {
-        // SAFETY: the array ends.
-        for mut param in unsafe { each(params) } {
-            match param.key() {
-                b"algorithm-id" => param.answer_octets(&ALGORITHM_ID)?,
-                b"digest-size" => param.answer_size(DIGEST_LEN)?,
-                b"digest" => param.answer_text(c"SM3")?,
-                _ => {}
-            }
-        }
-        Ok(())
-    })
-}
-
-unsafe extern "C" fn gettable_params(
-    _operation: *mut c_void,
-    _provider: *mut c_void,
-) -> *const Description {
-    GETTABLE.as_ptr()
-}
-
-unsafe extern "C" fn set_params(operation: *mut c_void, params: *const OSSL_PARAM) -> c_int {
-    guard(|| {
-        // SAFETY: the operation came from `new` or `duplicate`; the array ends.
-        unsafe { apply(context::<Operation>(operation)?, params) }
-    })
-}
-
-unsafe extern "C" fn settable_params(
-    _operation: *mut c_void,
-    _provider: *mut c_void,
-) -> *const Description {
-    SETTABLE.as_ptr()
 }

@@ -1,24 +1,16 @@
-//! Handshakes and records through Tongsuo, with our code plugged in and without: `cargo bench -p alb-gm --bench tls`.
-//!
-//! Processor time of each side on its own. A process has one answer to whether it is accelerated, so each column is a
-//! process: this program starts itself twice and puts the figures side by side.
-
-#[path = "common/mod.rs"]
-mod measure;
-#[path = "../tests/common/mod.rs"]
-mod setting;
+//! Handshakes and records through Tongsuo: processor time of each side on its own.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::process::Command;
 
 use alb_certs::Algorithm;
-use alb_gm::Acceleration;
 use alb_gm::tls::*;
-use measure::cpu_nanoseconds;
-use setting::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+use crate::measure::cpu_nanoseconds;
+use crate::setting::*;
+use crate::{Unit, report};
 
 /// Suites to shake hands with, and whether the client shows certificates.
 const HANDSHAKES: [(&str, bool); 4] = [
@@ -37,48 +29,8 @@ const RECORDS: [&str; 4] = [
 const ROUNDS: usize = 60;
 const BYTES: usize = 8 << 20;
 
-fn main() {
-    let side =
-        std::env::args().find_map(|argument| argument.strip_prefix("--side=").map(str::to_owned));
-    match side.as_deref() {
-        Some("auto") => measure_all(Acceleration::Auto),
-        Some(_) => measure_all(Acceleration::Off),
-        None => compare(),
-    }
-}
-
-/// Runs both sides and prints them side by side.
-fn compare() {
-    let figures = ["off", "auto"].map(|side| {
-        let program = std::env::current_exe().expect("own path");
-        let output = Command::new(program)
-            .arg(format!("--side={side}"))
-            .output()
-            .expect("a child");
-        String::from_utf8(output.stdout).expect("text")
-    });
-    println!("{:44}{:>12}{:>12}{:>8}", "CPU time", "Tongsuo", "ours", "");
-    for (off, auto) in figures[0].lines().zip(figures[1].lines()) {
-        let [(name, unit, off), (.., auto)] = [off, auto].map(parse);
-        let gain = if unit == "µs" {
-            off / auto
-        } else {
-            auto / off
-        };
-        println!("{name:44}{off:>9.0} {unit}{auto:>9.0} {unit}{gain:>7.1}×");
-    }
-}
-
-fn parse(line: &str) -> (&str, &str, f64) {
-    let mut fields = line.split('\t');
-    let mut next = || fields.next().expect("three fields");
-    (next(), next(), next().parse().expect("a number"))
-}
-
 #[tokio::main(flavor = "current_thread")]
-async fn measure_all(acceleration: Acceleration) {
-    alb_gm::init(acceleration);
-    assert_eq!(alb_gm::accelerated(), acceleration == Acceleration::Auto);
+pub async fn measure_all() {
     let ca = authority();
     for (suite, mutual_auth) in HANDSHAKES {
         handshakes(&ca, suite, mutual_auth).await;
@@ -116,8 +68,10 @@ async fn handshakes(ca: &alb_certs::issue::Ca, suite: &str, mutual_auth: bool) {
         connected.expect("a handshake");
     }
     let how = if mutual_auth { ", mutual" } else { "" };
-    println!("{suite}{how}: server\tµs\t{}", accepting.get() / 1e3);
-    println!("{suite}{how}: client\tµs\t{}", connecting.get() / 1e3);
+    for (side, time) in [("server", accepting), ("client", connecting)] {
+        let name = format!("{suite} handshake{how}: {side}");
+        report(&name, Unit::Microseconds, time.get() / 1e3);
+    }
 }
 
 async fn records(ca: &alb_certs::issue::Ca, suite: &str) {
@@ -139,14 +93,10 @@ async fn records(ca: &alb_certs::issue::Ca, suite: &str) {
             .expect("all of it");
     }
     assert_eq!(received, data);
-    println!(
-        "{suite}: write\tMB/s\t{}",
-        BYTES as f64 * 1e3 / writing.get()
-    );
-    println!(
-        "{suite}: read\tMB/s\t{}",
-        BYTES as f64 * 1e3 / reading.get()
-    );
+    for (what, time) in [("write", writing), ("read", reading)] {
+        let name = format!("{suite} records: {what}");
+        report(&name, Unit::Megabytes, BYTES as f64 * 1e3 / time.get());
+    }
 }
 
 /// The least processor time one such future has taken, all its polls together.
