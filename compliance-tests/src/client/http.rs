@@ -154,6 +154,17 @@ impl Client {
         }
     }
 
+    /// Another client on the same connection, for streams at once. HTTP/2 only.
+    pub fn beside(&self) -> Self {
+        match &self.sender {
+            Sender::Http1(_) => panic!("HTTP/1.1 answers one request after the other"),
+            Sender::Http2(sender) => Self {
+                sender: Sender::Http2(sender.clone()),
+                authority: self.authority.clone(),
+            },
+        }
+    }
+
     /// Whether the other side has closed the connection.
     pub fn is_closed(&self) -> bool {
         match &self.sender {

@@ -22,10 +22,15 @@ impl Nginx {
     /// Starts nginx with these directives in its one `server` block; files for `root html;` are written with
     /// [`Nginx::publish`]. It listens on a TCP port, for HTTP/1.1 and on a unix socket.
     pub async fn start(server: &str) -> Self {
+        Self::start_with("", server).await
+    }
+
+    /// The same, with directives for the `http` block besides.
+    pub async fn start_with(http: &str, server: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let reserved = Reserved::v4();
         fs::create_dir(directory.path().join("html")).expect("a directory in ours");
-        let config = config(directory.path(), reserved.address(), server);
+        let config = config(directory.path(), reserved.address(), http, server);
         fs::write(directory.path().join("nginx.conf"), config).expect("a file in ours");
         // Without a master process there is no worker that outlives it.
         let mut command = Command::new("nginx");
@@ -64,7 +69,7 @@ impl Nginx {
     }
 }
 
-fn config(directory: &Path, address: SocketAddr, server: &str) -> String {
+fn config(directory: &Path, address: SocketAddr, http: &str, server: &str) -> String {
     format!(
         "daemon off; master_process off; pid nginx.pid; error_log stderr notice;
          events {{ worker_connections 1024; }}
@@ -73,6 +78,7 @@ fn config(directory: &Path, address: SocketAddr, server: &str) -> String {
            keepalive_requests 1000000;
            client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp;
            uwsgi_temp_path temp; scgi_temp_path temp;
+           {http}
            map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
            server {{
              listen {address} reuseport;
