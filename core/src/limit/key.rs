@@ -45,9 +45,29 @@ impl Seeds {
         let client = keys.client_ip();
         match sources {
             [KeySource::All] => Some(self.of_id(1, client)),
-            [KeySource::ClientIp { v4, v6 }] => Some(self.of_id(prefix(client, *v4, *v6), client)),
+            [KeySource::ClientIp { v4, v6 }] => Some(self.of_client(client, *v4, *v6)),
             sources => self.of_values(sources, keys, client),
         }
+    }
+
+    /// The key of a client's address, or so many leading bits of it.
+    pub(super) fn of_client(&self, client: IpAddr, v4: u8, v6: u8) -> Key {
+        self.of_id(prefix(client, v4, v6), client)
+    }
+
+    /// The key of a text that `client` sent.
+    pub(super) fn of_text(&self, text: &[u8], client: IpAddr) -> Key {
+        let [one, two] = [&self.0[0], &self.0[1]].map(|seed| seed.hash_one(text));
+        Key {
+            id: ((u128::from(one) << 64) | u128::from(two)).max(1),
+            place: one,
+            network: network(client),
+        }
+    }
+
+    /// A number by which two texts can be held equal, and from which neither can be told.
+    pub(super) fn mark(&self, texts: [&[u8]; 2]) -> u32 {
+        self.0[0].hash_one(texts) as u32
     }
 
     fn of_id(&self, id: u128, client: IpAddr) -> Key {

@@ -9,6 +9,7 @@ mod clock;
 mod connections;
 mod key;
 mod limiter;
+pub mod lockout;
 mod notice;
 mod period;
 mod permit;

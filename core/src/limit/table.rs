@@ -113,6 +113,18 @@ impl<S: State> Table<S> {
         }
     }
 
+    /// The state of a key as it is, a default one if nothing is known; takes no place.
+    pub(super) fn read(&self, key: &Key) -> S {
+        let mut main = self.main(key).lock();
+        if let Some(state) = main.find(key.id) {
+            return *state;
+        }
+        if let Some(state) = self.overflow(key).lock().find(key.id) {
+            return *state;
+        }
+        *self.shared(key)
+    }
+
     /// How often a key had to share the count of its network.
     pub(super) fn pressed(&self) -> u64 {
         self.pressed.load(Ordering::Relaxed)
