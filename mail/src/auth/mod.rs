@@ -196,6 +196,9 @@ impl Authenticator {
     /// The service may have given the user another name; then that is who has logged in.
     fn renamed(&self, decision: Decision) -> Decision {
         match decision {
+            Decision::Accept(accepted) if accepted.login.is_empty() => {
+                Decision::unavailable("the service let somebody in without a name")
+            }
             Decision::Accept(mut accepted) => {
                 accepted.user = self.users.user(&accepted.login).full;
                 Decision::Accept(accepted)
@@ -206,7 +209,8 @@ impl Authenticator {
 
     fn certificate_user(&self, tls: Option<&TlsInfo>) -> Option<User> {
         let name = self.certificate.as_ref()?.user(tls?)?;
-        Some(self.users.user(&name))
+        // A certificate names one user, not a master user beside him.
+        Some(self.users.user(&name)).filter(|user| !user.through_master)
     }
 
     fn wants_certificate(&self) -> bool {

@@ -77,14 +77,8 @@ impl HttpSource {
         method: Method<'_>,
         user: &str,
     ) -> Result<Answer, String> {
-        // The semaphore is never closed.
-        let _turn = self
-            .in_flight
-            .acquire()
-            .await
-            .map_err(|error| error.to_string())?;
         loop {
-            let answer = self.ask_any(attempt, method, user).await?;
+            let answer = self.ask_in_turn(attempt, method, user).await?;
             match answer.status {
                 Status::Wait => {
                     let wait = answer.wait.unwrap_or(SHORTEST_WAIT);
@@ -93,6 +87,19 @@ impl HttpSource {
                 _ => return Ok(answer),
             }
         }
+    }
+
+    /// Asks when fewer than `in_flight` others are asking.
+    async fn ask_in_turn(
+        &self,
+        attempt: &Attempt<'_>,
+        method: Method<'_>,
+        user: &str,
+    ) -> Result<Answer, String> {
+        // The semaphore is never closed.
+        let turn = self.in_flight.acquire().await;
+        let _turn = turn.map_err(|error| error.to_string())?;
+        self.ask_any(attempt, method, user).await
     }
 
     /// Asks one peer after the other until one answers.

@@ -178,3 +178,9 @@ async fn another_peer_is_asked_when_one_is_gone() {
         accepted(login(&authenticator, "zhang", "pw").await);
     }
 }
+
+#[tokio::test]
+async fn an_empty_name_is_no_other_name() {
+    let who = accepted(ask(&format!("{OK}Auth-User: \r\n\r\n")).await);
+    assert_eq!(who.login, "zhang");
+}
