@@ -25,7 +25,7 @@ pub struct Config {
     pub identity: Map<Identity>,
     /// HTTP listeners.
     pub http: Vec<Spanned<Http>>,
-    /// Listeners that carry TCP.
+    /// Listeners that carry TCP or UDP.
     pub stream: Vec<Spanned<Stream>>,
     /// Sites: which request goes where.
     pub site: Vec<Spanned<Site>>,

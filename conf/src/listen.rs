@@ -88,6 +88,11 @@ impl Listens<'_> {
         }
     }
 
+    /// Whether datagrams come to it, and not connections.
+    pub fn is_udp(&self) -> bool {
+        matches!(self.at, Section::Stream(stream) if stream.is_udp())
+    }
+
     /// Whether it speaks HTTP.
     pub fn is_http(&self) -> bool {
         matches!(self.at, Section::Http(_))

@@ -34,6 +34,14 @@ pub struct Stream {
     /// A session in which nothing has moved for so long is ended.
     #[serde(deserialize_with = "within_time::<1, 2_592_000, _>")]
     pub idle_timeout: Time,
+    /// UDP: replies to each request. A flow that has got them all is over, and one that waits for more in vain counts against the peer. `0`: none come. Without it only silence ends a flow.
+    #[serde(deserialize_with = "within::<0, 65_535, _, _>")]
+    #[schemars(range(max = 65_535))]
+    pub responses: Option<u64>,
+    /// UDP: requests of one flow; the client's next one begins another, at another peer perhaps. Without it a flow takes any number.
+    #[serde(deserialize_with = "within::<1, 65_535, _, _>")]
+    #[schemars(range(min = 1, max = 65_535))]
+    pub requests: Option<u64>,
     /// Most connections open at once on this listener, or UDP flows, over all workers; no limit without it for TCP, 65536 for UDP.
     #[serde(deserialize_with = "within::<1, 1_073_741_816, _, _>")]
     #[schemars(range(min = 1, max = 1_073_741_816))]
@@ -59,6 +67,8 @@ impl Default for Stream {
             sni: Map::new(),
             hello_timeout: Time::seconds(30),
             idle_timeout: Time::seconds(600),
+            responses: None,
+            requests: None,
             max_connections: None,
             access: None,
             limits: Vec::new(),
@@ -74,6 +84,11 @@ impl Stream {
         name_of(&self.name, &self.listen)
     }
 
+    /// Whether datagrams are carried.
+    pub fn is_udp(&self) -> bool {
+        self.protocol == StreamProtocol::Udp
+    }
+
     /// Every upstream that a session may go to.
     pub fn upstreams(&self) -> impl Iterator<Item = &Spanned<String>> {
         self.upstream.iter().chain(self.sni.values())
@@ -87,4 +102,6 @@ pub enum StreamProtocol {
     /// Connections.
     #[default]
     Tcp,
+    /// Datagrams.
+    Udp,
 }

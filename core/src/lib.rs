@@ -5,6 +5,7 @@
 pub mod access;
 pub mod conn_info;
 pub mod drain;
+pub mod endpoint;
 pub mod error;
 pub mod health;
 pub mod hosts;

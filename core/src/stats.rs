@@ -71,6 +71,10 @@ pub struct WorkerStats {
     pub relayed_down: Counter,
     /// Stream sessions begun: TCP connections and UDP flows.
     pub stream_sessions: Counter,
+    /// Datagrams passed on, in either direction.
+    pub datagrams: Counter,
+    /// Datagrams not passed on: no peer, too many flows, a limit, an access list.
+    pub datagrams_dropped: Counter,
     /// Stream sessions that no peer took.
     pub stream_unserved: Counter,
     /// Requests, connections and sessions refused by a limit.

@@ -38,6 +38,11 @@ impl Admission {
             .is_some_and(|trusted| trusted.contains(ip))
     }
 
+    /// The access list, for datagrams, whose senders are judged flow by flow.
+    pub fn list(&self) -> Option<&Arc<AccessList>> {
+        self.access.as_ref()
+    }
+
     /// The list that keeps a client out, if one does.
     pub fn denies(&self, ip: IpAddr) -> Option<&AccessList> {
         let list = self.access.as_deref()?;

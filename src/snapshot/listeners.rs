@@ -1,11 +1,11 @@
 //! The listeners: which address belongs to which, how it shakes hands, and what it speaks.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use alb_conf::{Config, Listens, PreferGm, Report, Spanned, Tls};
 use alb_core::access::Lists;
+use alb_core::endpoint::{Endpoint, Transport};
 use alb_core::limit::{self, LimitSet};
 use alb_core::listener::ConnectionLimit;
 use alb_core::upstream::Upstream;
@@ -50,7 +50,7 @@ pub fn build(
     lists: &Lists,
     previous: Option<&Snapshot>,
     report: &mut Report,
-) -> BTreeMap<SocketAddr, Arc<Listener>> {
+) -> BTreeMap<Endpoint, Arc<Listener>> {
     // HTTP's limits are asked at accept; a stream asks its own, when it knows the name in the hello.
     let http = config.http.iter().map(|http| {
         let limits = limits.sessions(&http.limits);
@@ -82,7 +82,7 @@ struct Builder<'a> {
     lists: &'a Lists,
     previous: Option<&'a Snapshot>,
     report: &'a mut Report,
-    listeners: BTreeMap<SocketAddr, Arc<Listener>>,
+    listeners: BTreeMap<Endpoint, Arc<Listener>>,
 }
 
 impl Builder<'_> {
@@ -111,8 +111,14 @@ impl Builder<'_> {
             max_connections,
             limits,
         });
+        let transport = match written.is_udp() {
+            true => Transport::Udp,
+            false => Transport::Tcp,
+        };
         for address in written.listen {
-            self.listeners.insert(**address, Arc::clone(&listener));
+            let address = **address;
+            let endpoint = Endpoint { transport, address };
+            self.listeners.insert(endpoint, Arc::clone(&listener));
         }
     }
 

@@ -14,11 +14,11 @@ pub use admission::Admission;
 pub use listeners::{Listener, Protocol};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use alb_conf::{Acceleration, Config, Loaded, Report};
+use alb_core::endpoint::Endpoint;
 use alb_core::limit::{self, Limits};
 use alb_core::upstream::Upstream;
 use alb_http::Tables;
@@ -28,7 +28,7 @@ pub struct Snapshot {
     /// The configuration it was built from.
     pub config: Config,
     /// Which listener an address belongs to.
-    pub listeners: BTreeMap<SocketAddr, Arc<Listener>>,
+    pub listeners: BTreeMap<Endpoint, Arc<Listener>>,
     /// The upstreams by name.
     pub upstreams: HashMap<String, Arc<Upstream>>,
     /// The limits, with their counts.
@@ -109,8 +109,8 @@ impl Snapshot {
         Ok((snapshot, report))
     }
 
-    /// Every address to listen on.
-    pub fn addresses(&self) -> BTreeSet<SocketAddr> {
+    /// Everything to listen on.
+    pub fn endpoints(&self) -> BTreeSet<Endpoint> {
         self.listeners.keys().copied().collect()
     }
 }

@@ -18,10 +18,10 @@ mod unreadable;
 pub use start::StartError;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use alb_core::endpoint::Endpoint;
 use alb_core::published::Published;
 use alb_core::stats::Registry;
 use alb_core::upstream::{Resolver, Upstream};
@@ -41,7 +41,7 @@ pub struct Supervisor {
     published: Arc<Published<Snapshot>>,
     workers: Vec<Handle>,
     all_left: mpsc::Receiver<()>,
-    bound: BTreeSet<SocketAddr>,
+    bound: BTreeSet<Endpoint>,
     logging: Logging,
     access_log: AccessLog,
     resolver: Resolver,

@@ -2,11 +2,11 @@
 //! drained after it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use alb_conf::{Diagnostic, Report, Severity};
+use alb_core::endpoint::Endpoint;
 use sd_notify::NotifyState;
 use tokio::sync::oneshot;
 
@@ -49,7 +49,7 @@ impl Supervisor {
         let (snapshot, warnings) = Snapshot::load(&self.path, Some(&before)).map_err(wrong)?;
         let failed =
             |what: &str, error: String| Answer::refused(UNCHANGED, format!("{what}{error}"));
-        let sockets = Sockets::bind(&snapshot.addresses(), &self.bound, self.workers.len())
+        let sockets = Sockets::bind(&snapshot.endpoints(), &self.bound, self.workers.len())
             .map_err(|error| failed("", error.to_string()))?;
         let access_log = self.access_log.prepare(&snapshot.config.log);
         let access_log = access_log
@@ -69,7 +69,7 @@ impl Supervisor {
         self.logging.apply(log);
         let old_access_log = self.access_log.switch(ready.access_log, log);
         self.published.store(Arc::clone(&after));
-        let close: Vec<_> = self.bound.difference(&after.addresses()).copied().collect();
+        let close: Vec<_> = self.bound.difference(&after.endpoints()).copied().collect();
         if let Err(error) = self.listen(ready.sockets, close).await {
             tracing::error!("a worker cannot listen: {error}");
         }
@@ -97,10 +97,10 @@ impl Supervisor {
     pub(super) async fn listen(
         &mut self,
         mut sockets: Sockets,
-        close: Vec<SocketAddr>,
+        close: Vec<Endpoint>,
     ) -> io::Result<()> {
-        self.bound.extend(sockets.addresses());
-        self.bound.retain(|address| !close.contains(address));
+        self.bound.extend(sockets.endpoints());
+        self.bound.retain(|endpoint| !close.contains(endpoint));
         let snapshot = self.published.load();
         let mut answers = Vec::new();
         for worker in &self.workers {

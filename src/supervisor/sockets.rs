@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 
-use alb_core::listener;
+use alb_core::endpoint::{Bound, Endpoint};
 
 /// New sockets: for each address, one per worker.
 #[derive(Default)]
-pub struct Sockets(Vec<(SocketAddr, Vec<TcpListener>)>);
+pub struct Sockets(Vec<(Endpoint, Vec<Bound>)>);
 
 /// The addresses that could not be bound, each with the reason and the remedy.
 pub struct BindError(Vec<String>);
@@ -16,22 +15,20 @@ pub struct BindError(Vec<String>);
 impl Sockets {
     /// Binds every address of `wanted` that is not yet `bound`.
     pub fn bind(
-        wanted: &BTreeSet<SocketAddr>,
-        bound: &BTreeSet<SocketAddr>,
+        wanted: &BTreeSet<Endpoint>,
+        bound: &BTreeSet<Endpoint>,
         workers: usize,
     ) -> Result<Self, BindError> {
         let (mut sockets, mut failures) = (Sockets::default(), Vec::new());
-        for address in wanted.difference(bound) {
+        for endpoint in wanted.difference(bound) {
             // Our own sockets on the port share it anyway.
-            let ours = bound.iter().any(|other| other.port() == address.port());
-            let free = if ours {
-                Ok(())
-            } else {
-                listener::probe(*address)
+            let free = match on_port_of(endpoint, bound) {
+                Some(_) => Ok(()),
+                None => endpoint.probe(),
             };
-            match free.and_then(|()| listener::bind(*address, workers)) {
-                Ok(of_workers) => sockets.0.push((*address, of_workers)),
-                Err(error) => failures.push(explain(*address, &error, bound)),
+            match free.and_then(|()| endpoint.bind(workers)) {
+                Ok(of_workers) => sockets.0.push((*endpoint, of_workers)),
+                Err(error) => failures.push(explain(*endpoint, &error, bound)),
             }
         }
         match failures.is_empty() {
@@ -40,15 +37,15 @@ impl Sockets {
         }
     }
 
-    /// The addresses they were bound for.
-    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.0.iter().map(|(address, _)| *address)
+    /// What they were bound for.
+    pub fn endpoints(&self) -> impl Iterator<Item = Endpoint> {
+        self.0.iter().map(|(endpoint, _)| *endpoint)
     }
 
     /// Takes the sockets of one worker.
-    pub fn take_for_one(&mut self) -> Vec<(SocketAddr, TcpListener)> {
-        let take = |(address, sockets): &mut (SocketAddr, Vec<TcpListener>)| {
-            sockets.pop().map(|socket| (*address, socket))
+    pub fn take_for_one(&mut self) -> Vec<(Endpoint, Bound)> {
+        let take = |(endpoint, sockets): &mut (Endpoint, Vec<Bound>)| {
+            sockets.pop().map(|socket| (*endpoint, socket))
         };
         self.0.iter_mut().filter_map(take).collect()
     }
@@ -60,8 +57,15 @@ impl std::fmt::Display for BindError {
     }
 }
 
-fn explain(address: SocketAddr, error: &io::Error, bound: &BTreeSet<SocketAddr>) -> String {
-    let ours = bound.iter().find(|other| other.port() == address.port());
+/// One of our own on the same port.
+fn on_port_of<'b>(endpoint: &Endpoint, bound: &'b BTreeSet<Endpoint>) -> Option<&'b Endpoint> {
+    let (transport, port) = (endpoint.transport, endpoint.address.port());
+    let same = |other: &&Endpoint| other.transport == transport && other.address.port() == port;
+    bound.iter().find(same)
+}
+
+fn explain(endpoint: Endpoint, error: &io::Error, bound: &BTreeSet<Endpoint>) -> String {
+    let ours = on_port_of(&endpoint, bound);
     let help = match (error.kind(), ours) {
         (io::ErrorKind::AddrInUse, Some(other)) => {
             format!(
@@ -70,8 +74,8 @@ fn explain(address: SocketAddr, error: &io::Error, bound: &BTreeSet<SocketAddr>)
         }
         (io::ErrorKind::AddrInUse, None) => {
             format!(
-                "see who has it with `ss -ltnp 'sport = :{}'`",
-                address.port()
+                "see who has it with `ss -lntup 'sport = :{}'`",
+                endpoint.address.port()
             )
         }
         (io::ErrorKind::PermissionDenied, _) => {
@@ -82,5 +86,5 @@ fn explain(address: SocketAddr, error: &io::Error, bound: &BTreeSet<SocketAddr>)
         }
         _ => "check the address".to_owned(),
     };
-    format!("cannot listen on {address}: {error}\nhelp: {help}")
+    format!("cannot listen on {endpoint}: {error}\nhelp: {help}")
 }

@@ -129,7 +129,7 @@ impl Ground {
         let pid_file = daemon.pid_file.as_deref().map(|path| take_pid_file(path));
         let pid_file = pid_file.transpose()?;
         let workers = worker_count(daemon.workers);
-        let sockets = Sockets::bind(&snapshot.addresses(), &BTreeSet::new(), workers)
+        let sockets = Sockets::bind(&snapshot.endpoints(), &BTreeSet::new(), workers)
             .map_err(|error| StartError::Failed(error.to_string()))?;
         let control = daemon.pid_file.as_deref();
         let control = control.map(|path| Control::bind(path, user.as_ref()));

@@ -2,22 +2,27 @@
 //! the socket is closed.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use alb_core::endpoint::{Bound, Endpoint};
 use alb_core::listener::Listener;
 use alb_core::published::Pinned;
+use alb_stream::udp::Current;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::Worker;
-use crate::snapshot::Listener as Configured;
+use crate::snapshot::{Listener as Configured, Protocol};
 
 /// Refusals over the connection limit are logged this often; each is counted.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// Flows of datagrams that a listener may have where the configuration does not say: each takes a socket.
+const MAX_FLOWS: u64 = 65_536;
 
 /// An address a worker accepts on.
 pub struct Listening {
@@ -37,16 +42,18 @@ pub struct Known {
 
 impl Listening {
     /// Begins to accept.
-    pub fn begin(
-        worker: &Rc<Worker>,
-        address: SocketAddr,
-        socket: StdListener,
-    ) -> io::Result<Self> {
-        let known = Known::find(worker, address)
-            .ok_or_else(|| io::Error::other(format!("no listener for {address}")))?;
-        let listener = Listener::new(socket)?;
+    pub fn begin(worker: &Rc<Worker>, endpoint: Endpoint, socket: Bound) -> io::Result<Self> {
+        let known = Known::find(worker, endpoint)
+            .ok_or_else(|| io::Error::other(format!("no listener for {endpoint}")))?;
         let (stop, stopped) = oneshot::channel();
-        let task = spawn_local(accept(Rc::clone(worker), address, known, listener, stopped));
+        let worker = Rc::clone(worker);
+        let task = match socket {
+            Bound::Tcp(socket) => {
+                let listener = Listener::new(socket)?;
+                spawn_local(accept(worker, endpoint, known, listener, stopped))
+            }
+            Bound::Udp(socket) => spawn_local(datagrams(worker, endpoint, known, socket, stopped)?),
+        };
         Ok(Listening { stop, task })
     }
 
@@ -59,9 +66,9 @@ impl Listening {
 }
 
 impl Known {
-    fn find(worker: &Worker, address: SocketAddr) -> Option<Self> {
+    fn find(worker: &Worker, endpoint: Endpoint) -> Option<Self> {
         let snapshot = worker.snapshot.pin();
-        let listener = snapshot.listeners.get(&address)?;
+        let listener = snapshot.listeners.get(&endpoint)?;
         Some(Known {
             listener: Pinned::new(Arc::clone(listener)),
             name: Rc::from(&*listener.name),
@@ -72,27 +79,27 @@ impl Known {
 
     /// Takes over a newer snapshot; one without the address leaves the listener as it was, for the connections that
     /// still wait in the queue.
-    fn refresh(&mut self, worker: &Worker, address: SocketAddr) {
+    fn refresh(&mut self, worker: &Worker, endpoint: Endpoint) {
         worker.snapshot.pin();
         let generation = worker.snapshot.generation();
         if generation == self.generation {
             return;
         }
         self.generation = generation;
-        if let Some(newer) = Known::find(worker, address) {
+        if let Some(newer) = Known::find(worker, endpoint) {
             *self = newer;
         }
     }
 
     /// Says at intervals that connections are refused.
-    fn complain(&mut self, address: SocketAddr, peer: SocketAddr) {
+    fn complain(&mut self, endpoint: Endpoint, peer: SocketAddr) {
         let now = Instant::now();
         let due = |last: Instant| now.duration_since(last) >= COMPLAIN_EVERY;
         if self.complained.is_none_or(due) {
             self.complained = Some(now);
             tracing::warn!(
                 listener = %self.name,
-                %address,
+                address = %endpoint,
                 client = %peer,
                 "connection refused: `max_connections` is reached"
             );
@@ -102,15 +109,15 @@ impl Known {
 
 async fn accept(
     worker: Rc<Worker>,
-    address: SocketAddr,
+    endpoint: Endpoint,
     mut known: Known,
     mut listener: Listener,
     mut stopped: oneshot::Receiver<()>,
 ) {
     let mut take = |stream: TcpStream, peer: SocketAddr| {
-        known.refresh(&worker, address);
+        known.refresh(&worker, endpoint);
         if !worker.take(stream, peer, &known) {
-            known.complain(address, peer);
+            known.complain(endpoint, peer);
         }
     };
     loop {
@@ -121,6 +128,30 @@ async fn accept(
         }
     }
     if let Err(error) = listener.close(take) {
-        tracing::warn!(%address, "cannot empty the queue of a closing socket: {error}");
+        tracing::warn!(address = %endpoint, "cannot empty the queue of a closing socket: {error}");
     }
+}
+
+/// Carries datagrams until told to stop.
+fn datagrams(
+    worker: Rc<Worker>,
+    endpoint: Endpoint,
+    mut known: Known,
+    socket: UdpSocket,
+    stopped: oneshot::Receiver<()>,
+) -> io::Result<impl Future<Output = ()>> {
+    let stream = Rc::clone(&worker.stream);
+    let current = move || {
+        known.refresh(&worker, endpoint);
+        let Protocol::Stream(service) = &known.listener.protocol else {
+            return None;
+        };
+        Some(Current {
+            service: Arc::clone(service),
+            access: known.listener.admission.list().cloned(),
+            limit: Arc::clone(&known.listener.limit),
+            max_flows: known.listener.max_connections.unwrap_or(MAX_FLOWS),
+        })
+    };
+    alb_stream::udp::begin(socket, stream, current, stopped)
 }

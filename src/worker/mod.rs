@@ -9,13 +9,13 @@ mod listening;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use alb_core::drain::Drain;
+use alb_core::endpoint::{Bound, Endpoint};
 use alb_core::log::{AccessBuffer, AccessSink, Seldom};
 use alb_core::published::{Published, View};
 use alb_core::stats::WorkerStats;
@@ -41,9 +41,9 @@ pub enum Command {
     /// queues.
     Listen {
         /// Sockets to accept from.
-        open: Vec<(SocketAddr, StdListener)>,
+        open: Vec<(Endpoint, Bound)>,
         /// Configured addresses to leave.
-        close: Vec<SocketAddr>,
+        close: Vec<Endpoint>,
         /// Where access-log lines go from now on.
         access: Option<AccessSink>,
         /// Told when it is done.
@@ -75,7 +75,7 @@ struct Worker {
     stats: Arc<WorkerStats>,
     drain: Drain,
     access: Rc<AccessBuffer>,
-    listening: RefCell<BTreeMap<SocketAddr, Listening>>,
+    listening: RefCell<BTreeMap<Endpoint, Listening>>,
     next_id: Cell<u64>,
     /// Holds back the log lines of connections that are not let in.
     refusals: Seldom,
@@ -169,15 +169,15 @@ impl Worker {
 
     async fn listen(
         self: &Rc<Self>,
-        open: Vec<(SocketAddr, StdListener)>,
-        close: Vec<SocketAddr>,
+        open: Vec<(Endpoint, Bound)>,
+        close: Vec<Endpoint>,
     ) -> io::Result<()> {
-        for (address, socket) in open {
-            let listening = Listening::begin(self, address, socket)?;
-            self.listening.borrow_mut().insert(address, listening);
+        for (endpoint, socket) in open {
+            let listening = Listening::begin(self, endpoint, socket)?;
+            self.listening.borrow_mut().insert(endpoint, listening);
         }
-        for address in close {
-            let listening = self.listening.borrow_mut().remove(&address);
+        for endpoint in close {
+            let listening = self.listening.borrow_mut().remove(&endpoint);
             if let Some(listening) = listening {
                 listening.end().await;
             }

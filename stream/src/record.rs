@@ -31,6 +31,8 @@ pub(crate) struct Record {
     pub received: u64,
     /// Bytes of the peer that the client was given.
     pub sent: u64,
+    /// Datagrams of the client and of the peer; `None`: a connection.
+    pub datagrams: Option<(u64, u64)>,
     /// The host name of a hello that was not decrypted.
     pub sni: Option<String>,
     /// The limit it is over.
@@ -61,6 +63,7 @@ impl Record {
             tries: Vec::new(),
             received: 0,
             sent: 0,
+            datagrams: None,
             sni: None,
             limit: None,
             // What stands here if nobody says otherwise: the daemon left.
@@ -78,14 +81,22 @@ impl Record {
         (self.received, self.sent) = (relay.received(), relay.sent());
     }
 
+    fn protocol(&self) -> &'static str {
+        match self.datagrams {
+            None => "tcp",
+            Some(_) => "udp",
+        }
+    }
+
     /// `client - - [time] tcp listener upstream peer received sent seconds by why …`.
     fn write_text(&self, out: &mut Vec<u8>) {
         // Writing into a vector cannot fail.
         let _ = write!(
             out,
-            "{} - - [{}] tcp \"",
+            "{} - - [{}] {} \"",
             self.info.peer,
-            time::common(self.at)
+            time::common(self.at),
+            self.protocol()
         );
         escape::text(out, self.listener.as_bytes());
         out.extend_from_slice(b"\" upstream=");
@@ -101,6 +112,9 @@ impl Record {
             self.sent,
             self.begun.elapsed().as_secs_f64()
         );
+        if let Some((requests, replies)) = self.datagrams {
+            let _ = write!(out, " requests={requests} replies={replies}");
+        }
         if let Some(limit) = &self.limit {
             out.extend_from_slice(b" limit=");
             escape::text(out, limit.as_bytes());
@@ -128,7 +142,7 @@ impl Record {
     fn write_json(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"time\":");
         json_string(out, time::rfc3339(self.at).as_bytes());
-        json_member(out, "stream", b"tcp");
+        json_member(out, "stream", self.protocol().as_bytes());
         json_member(out, "listener", self.listener.as_bytes());
         json_member(out, "client", self.info.peer.to_string().as_bytes());
         json_member(out, "local", self.info.local.to_string().as_bytes());
@@ -144,6 +158,9 @@ impl Record {
         );
         json_member(out, "ended_by", self.ended.0.as_str().as_bytes());
         json_member(out, "why", self.ended.1.as_bytes());
+        if let Some((requests, replies)) = self.datagrams {
+            let _ = write!(out, ",\"requests\":{requests},\"replies\":{replies}");
+        }
         if let Some(limit) = &self.limit {
             json_member(out, "limit", limit.as_bytes());
         }

@@ -9,12 +9,16 @@ use alb_core::limit::LimitSet;
 use alb_core::upstream::Upstream;
 use tokio::sync::watch;
 
+use crate::udp::Rules;
+
 /// What a stream listener does with its sessions.
 pub struct Service {
     /// The name of the listener.
     pub name: Arc<str>,
-    /// How long nothing may move.
+    /// How long nothing may move on a connection.
     pub idle_timeout: Duration,
+    /// When a flow of datagrams is over.
+    pub(crate) rules: Rules,
     /// How long a hello may take.
     pub hello_timeout: Duration,
     /// What each session must keep.
@@ -50,6 +54,11 @@ impl Service {
         Some(Service {
             name: written.name().into(),
             idle_timeout: *written.idle_timeout,
+            rules: Rules {
+                idle_timeout: *written.idle_timeout,
+                responses: written.responses,
+                requests: written.requests,
+            },
             hello_timeout: *written.hello_timeout,
             limits,
             default,

@@ -8,14 +8,19 @@ use crate::{Config, Diagnostic, Http, Listens, Severity, Spanned};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     let mut names = Seen::default();
-    let mut taken = Taken::default();
+    // TCP and UDP ports are apart.
+    let mut taken: BTreeMap<bool, Taken<'_>> = BTreeMap::new();
     for listener in config.listeners() {
         check_name(&listener, &mut names, findings);
         if listener.listen.is_empty() {
             findings.missing(&listener.span(), || no_address(&listener));
         }
         for address in listener.listen {
-            check_address(address, &mut taken, findings);
+            check_address(
+                address,
+                taken.entry(listener.is_udp()).or_default(),
+                findings,
+            );
         }
         findings.refer_access(listener.access, config);
         if let Some(expected) = listener.proxy_protocol {

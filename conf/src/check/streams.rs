@@ -1,7 +1,7 @@
 //! Streams: each goes to an upstream that exists, and by names that can be in a hello.
 
 use super::{Findings, hosts};
-use crate::{Config, Diagnostic, Spanned, Stream};
+use crate::{Config, Diagnostic, PeerAddress, Spanned, Stream};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     for stream in &config.stream {
@@ -12,6 +12,55 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
             findings.missing(&stream.span(), || no_upstream(stream));
         }
         check_names(stream, findings);
+        match stream.is_udp() {
+            true => check_udp(config, stream, findings),
+            false => check_tcp(stream, findings),
+        }
+    }
+}
+
+/// What only datagrams have.
+fn check_tcp(stream: &Spanned<Stream>, findings: &mut Findings<'_>) {
+    let useless = [
+        ("responses", stream.responses.is_some()),
+        ("requests", stream.requests.is_some()),
+    ];
+    for (key, _) in useless.into_iter().filter(|(_, set)| *set) {
+        let message = format!("`{key}` on a stream of connections");
+        let found = Diagnostic::error(stream.span(), message);
+        findings.push(found.help(format!("add `protocol = \"udp\"`, or remove `{key}`")));
+    }
+}
+
+/// What only connections have.
+fn check_udp(config: &Config, stream: &Spanned<Stream>, findings: &mut Findings<'_>) {
+    let mut only_tcp = |place, what: &str| {
+        let found = Diagnostic::error(place, format!("{what} with `protocol = \"udp\"`"));
+        findings.push(found.help("it works on connections only"));
+    };
+    if let Some(tls) = &stream.tls {
+        only_tcp(tls.span(), "`tls`");
+    }
+    if let Some(name) = stream.sni.keys().next() {
+        only_tcp(name.span(), "`sni`");
+    }
+    if *stream.proxy_protocol {
+        only_tcp(stream.proxy_protocol.span(), "`proxy_protocol`");
+    }
+    let named = stream.upstream.as_ref();
+    let Some(upstream) = named.and_then(|name| config.upstream.get(name.as_str())) else {
+        return;
+    };
+    if let Some(tls) = &upstream.tls {
+        only_tcp(tls.span(), "an upstream with `tls`");
+    }
+    if let Some(version) = &upstream.proxy_protocol {
+        only_tcp(version.span(), "an upstream with `proxy_protocol`");
+    }
+    for peer in &upstream.peers {
+        if matches!(*peer.address, PeerAddress::Unix(_)) {
+            only_tcp(peer.address.span(), "a peer at a unix socket");
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Reaching a peer: a TCP or unix socket, and TLS or TLCP on top where configured.
 
-use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -46,12 +45,7 @@ pub(crate) async fn probe(
 
 /// Opens the socket of a peer, within `connect_timeout`; for protocols that talk before they shake hands.
 pub async fn open(peer: &Peer, settings: &Settings) -> Result<Socket, Error> {
-    match timeout(
-        settings.connect_timeout,
-        socket(peer.address(), &settings.bind),
-    )
-    .await
-    {
+    match timeout(settings.connect_timeout, socket(peer.address(), settings)).await {
         Ok(Ok(socket)) => Ok(socket),
         Ok(Err(error)) => Err(Error::because(Kind::Connect, Side::Upstream, error)),
         Err(_) => Err(Error::new(Kind::ConnectTimeout, Side::Upstream)),
@@ -84,7 +78,7 @@ async fn reach(
     opening: &[u8],
 ) -> Result<Socket, Error> {
     let refused = |error| Error::because(Kind::Connect, Side::Upstream, error);
-    let mut socket = socket(address, &settings.bind).await.map_err(refused)?;
+    let mut socket = socket(address, settings).await.map_err(refused)?;
     if !opening.is_empty() {
         // In one write: a header in pieces would be taken for a malformed one by some.
         socket.write_all(opening).await.map_err(refused)?;
@@ -92,10 +86,10 @@ async fn reach(
     Ok(socket)
 }
 
-async fn socket(address: &PeerAddress, from: &[IpAddr]) -> io::Result<Socket> {
+async fn socket(address: &PeerAddress, settings: &Settings) -> io::Result<Socket> {
     match address {
         PeerAddress::Tcp(address) => {
-            let stream = open_tcp(*address, from).await?;
+            let stream = open_tcp(*address, settings.source(*address)).await?;
             // Requests are written whole; waiting for more only delays them.
             stream.set_nodelay(true)?;
             Ok(stream.into())
@@ -104,23 +98,15 @@ async fn socket(address: &PeerAddress, from: &[IpAddr]) -> io::Result<Socket> {
     }
 }
 
-/// Connects from one of these addresses, the one after the last; from any without one of the peer's family.
-async fn open_tcp(to: SocketAddr, from: &[IpAddr]) -> io::Result<TcpStream> {
-    thread_local! {
-        static TURN: Cell<usize> = const { Cell::new(0) };
-    }
-    let fitting = || from.iter().filter(|ip| ip.is_ipv4() == to.is_ipv4());
-    let count = fitting().count();
-    if count == 0 {
+/// Connects, from this address if one is given.
+async fn open_tcp(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
+    let Some(from) = from else {
         return TcpStream::connect(to).await;
-    }
-    let turn = TURN.replace(TURN.get().wrapping_add(1)) % count;
+    };
     let socket = match to {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    if let Some(ip) = fitting().nth(turn) {
-        socket.bind(SocketAddr::new(*ip, 0))?;
-    }
+    socket.bind(SocketAddr::new(from, 0))?;
     socket.connect(to).await
 }

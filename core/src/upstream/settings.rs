@@ -1,6 +1,7 @@
 //! An upstream as it is run: the written settings with every reference resolved.
 
-use std::net::IpAddr;
+use std::cell::Cell;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,6 +92,17 @@ impl Settings {
     pub fn with_health(mut self, check: Check) -> Self {
         self.health = Some(Arc::new(check));
         self
+    }
+
+    /// The address of this machine to reach a peer from, if one is configured for its family: the one after the last.
+    pub fn source(&self, to: SocketAddr) -> Option<IpAddr> {
+        thread_local! {
+            static TURN: Cell<usize> = const { Cell::new(0) };
+        }
+        let fitting = || self.bind.iter().filter(|ip| ip.is_ipv4() == to.is_ipv4());
+        let turn = TURN.replace(TURN.get().wrapping_add(1));
+        let choice = turn.checked_rem(fitting().count())?;
+        fitting().nth(choice).copied()
     }
 
     /// Whether an idle connection made under `self` may serve under `other`. Never under TLS: the certificates
