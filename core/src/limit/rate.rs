@@ -79,7 +79,10 @@ impl Rate {
             return Err(self.time(after.excess - self.burst));
         }
         let early = after.excess.saturating_sub(self.delay);
-        let wait = Duration::from_millis(early * ONE / self.rate);
+        let wait = match early {
+            0 => Duration::ZERO,
+            early => Duration::from_millis(early * ONE / self.rate),
+        };
         let charge = Charge {
             place,
             before,
