@@ -76,9 +76,12 @@ impl Config {
         let listeners = http.chain(stream).chain(mail).filter_map(Option::as_mut);
         let listeners = listeners.flat_map(|tls| tls.client_auth.paths_mut());
         let routes = self.site.iter_mut().flat_map(|site| &mut site.route);
-        let roots = routes
-            .filter_map(|route| route.files.as_mut())
-            .map(|files| &mut files.root);
+        let (mut roots, mut secrets) = (Vec::new(), Vec::new());
+        for route in routes.map(|route| &mut **route) {
+            roots.extend(route.files.as_mut().map(|files| &mut files.root));
+            let link = route.secure_link.as_mut();
+            secrets.extend(link.and_then(|link| link.secret_file.as_mut()));
+        }
         let upstreams = self.upstream.values_mut().flat_map(Upstream::paths_mut);
         let lists = self.access.values_mut().flat_map(|list| &mut list.files);
 
@@ -89,6 +92,7 @@ impl Config {
             .chain(upstreams)
             .chain(auths)
             .chain(lists)
+            .chain(secrets)
             .map(|path| (FileUse::Read, path));
         let written = self
             .log
@@ -96,7 +100,7 @@ impl Config {
             .iter_mut()
             .chain(access_log)
             .map(|path| (FileUse::Write, path));
-        let roots = roots.map(|path| (FileUse::Directory, path));
+        let roots = roots.into_iter().map(|path| (FileUse::Directory, path));
         let at_start = self
             .daemon
             .pid_file

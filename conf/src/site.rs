@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::range::within;
 use crate::shorthand::Shorthand;
-use crate::{Map, Size, Spanned};
+use crate::{Hotlink, Map, SecureLink, Size, Spanned};
 
 /// A virtual host: the requests for some hosts on some listeners.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -64,6 +64,10 @@ pub struct Route {
     /// Names of limits for the requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Spanned<String>>,
+    /// Which pages may link to what is served; every page without it.
+    pub hotlink: Option<Spanned<Hotlink>>,
+    /// Only signed links are answered.
+    pub secure_link: Option<Spanned<SecureLink>>,
 }
 
 impl Default for Route {
@@ -82,6 +86,8 @@ impl Default for Route {
             max_body: None,
             access: None,
             limits: Vec::new(),
+            hotlink: None,
+            secure_link: None,
         }
     }
 }

@@ -55,6 +55,8 @@ pub struct WorkerStats {
     pub access_denied: Counter,
     /// Connections closed because their PROXY header was missing, malformed or from somebody who is not trusted.
     pub proxy_headers_refused: Counter,
+    /// Requests refused because of the page that linked here, or of a link that is not signed or has expired.
+    pub links_refused: Counter,
     /// Requests received.
     pub requests: Counter,
     /// Responses sent, by the first digit of the status (index 1 to 5; 0 when none could be sent).

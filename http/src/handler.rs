@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::remote::Remote;
 use crate::response::Form;
 use crate::route::{Action, Route, Settings, normalise_host, normalise_path};
-use crate::{access, headers, limits, proxy, response, static_files};
+use crate::{access, headers, limits, links, proxy, response, static_files};
 
 /// Answers a request. Never fails: what goes wrong becomes the answer.
 ///
@@ -72,6 +72,9 @@ async fn answer(
         route,
         remote,
     };
+    if let Some(refused) = links::check(context, request) {
+        return Ok(refused);
+    }
     limit_body(request, route, &client.settings)?;
     let permit = match limits::admit(context, listener, request).await {
         Ok(permit) => permit,

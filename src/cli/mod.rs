@@ -10,6 +10,7 @@ mod probe;
 mod quickstart;
 mod run;
 mod selftest;
+mod sign_link;
 mod version;
 
 pub use exit::Exit;
@@ -82,6 +83,8 @@ enum Command {
     MailPassword(mail_password::MailPassword),
     /// Check the cryptography on this machine: known answers, generated pairs, random sources
     Selftest,
+    /// Sign a link for a route with `secure_link`, or for nginx
+    SignLink(sign_link::SignLink),
     /// Print the JSON schema of the configuration file
     Schema,
     /// Print the completions of a shell
@@ -106,6 +109,7 @@ fn dispatch(cli: Cli) -> Exit {
         Some(Command::Probe(arguments)) => probe::probe(&common, &arguments),
         Some(Command::MailPassword(arguments)) => mail_password::mail_password(&arguments),
         Some(Command::Selftest) => selftest::selftest(common.json),
+        Some(Command::SignLink(arguments)) => sign_link::sign_link(&arguments),
         Some(Command::Schema) => generate::schema(),
         Some(Command::Completions(completions)) => generate::completions(&completions),
         Some(Command::Man(man)) => generate::man(&man),

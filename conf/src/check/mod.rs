@@ -10,6 +10,7 @@ mod health;
 mod hosts;
 mod identities;
 mod limits;
+mod links;
 mod listeners;
 mod mail;
 mod mail_auth;

@@ -1,6 +1,6 @@
 //! Routes: one matcher, one action, and each path of a site once.
 
-use super::{Findings, Seen, headers};
+use super::{Findings, Seen, headers, links};
 use crate::suggest::suggest;
 use crate::{Config, Diagnostic, Files, Return, Route, Site, Spanned};
 
@@ -10,6 +10,7 @@ pub(super) fn check(config: &Config, site: &Site, findings: &mut Findings<'_>) {
         check_matcher(route, findings);
         check_duplicate(route, &mut seen, findings);
         check_action(config, route, findings);
+        links::check(site, route, findings);
         findings.refer_access(route.access.as_ref(), config);
         headers::check(route, findings);
     }
@@ -72,7 +73,7 @@ fn never_matches(path: &str) -> Option<&'static str> {
 /// Programs larger than this cost too much on every request.
 const REGEX_SIZE: usize = 1 << 20;
 
-fn check_regex(regex: &Spanned<String>, findings: &mut Findings<'_>) {
+pub(super) fn check_regex(regex: &Spanned<String>, findings: &mut Findings<'_>) {
     let Err(error) = regex::bytes::RegexBuilder::new(regex)
         .size_limit(REGEX_SIZE)
         .build()
@@ -167,7 +168,7 @@ fn check_index(files: &Files, findings: &mut Findings<'_>) {
     }
 }
 
-fn check_return(reply: &Spanned<Return>, findings: &mut Findings<'_>) {
+pub(super) fn check_return(reply: &Spanned<Return>, findings: &mut Findings<'_>) {
     let redirect = matches!(reply.status, 301 | 302 | 303 | 307 | 308);
     let Return {
         status,

@@ -17,6 +17,9 @@ use regex::bytes::RegexBuilder;
 use super::site::{Action, Files, Return, Route, Site};
 use super::{Listener, Settings, Tables};
 use crate::h1::head::Limits;
+use crate::links::Links;
+use crate::referer::Referers;
+use crate::secure_link::SecureLink;
 
 /// Memory a compiled regular expression may take.
 const REGEX_SIZE: usize = 1 << 20;
@@ -91,6 +94,7 @@ impl Builder<'_, '_> {
             };
             let access = route.access.as_ref().or(written.access.as_ref());
             built.access = find(self.access, access);
+            built.links = self.links(written, route);
             site.routes.push(built);
             self.matcher(&mut site, route, number);
         }
@@ -140,6 +144,7 @@ impl Builder<'_, '_> {
             forwarded: written.forwarded.clone(),
             tls_headers,
             access: None,
+            links: None,
             max_body: written.max_body.map(limit),
             limits: self
                 .limits
@@ -176,7 +181,10 @@ impl Builder<'_, '_> {
                 number: self.file_routes - 1,
             })));
         }
-        let reply = written.reply.as_ref()?;
+        self.reply(written.reply.as_ref()?).map(Action::Return)
+    }
+
+    fn reply(&mut self, reply: &alb_conf::Return) -> Option<Return> {
         let content_type = match &reply.content_type {
             Some(value) => self.value(value)?,
             None => HeaderValue::from_static("text/plain; charset=utf-8"),
@@ -184,11 +192,33 @@ impl Builder<'_, '_> {
         if let Some(location) = &reply.location {
             self.value(location)?;
         }
-        Some(Action::Return(Return {
+        Some(Return {
             status: StatusCode::from_u16(reply.status).ok()?,
             location: reply.location.as_ref().map(|l| l.to_string()),
             body: reply.body.as_ref().map(|b| Bytes::from(b.clone())),
             content_type,
+        })
+    }
+
+    fn links(&mut self, site: &alb_conf::Site, written: &alb_conf::Route) -> Option<Box<Links>> {
+        if written.hotlink.is_none() && written.secure_link.is_none() {
+            return None;
+        }
+        let hotlink = written.hotlink.as_ref().map(|hotlink| {
+            let reply = hotlink.reply.as_ref().and_then(|reply| self.reply(reply));
+            (Referers::new(&hotlink.allow, site), reply)
+        });
+        let signed = written
+            .secure_link
+            .as_ref()
+            .map(|link| SecureLink::build(link));
+        let signed = signed.transpose();
+        Some(Box::new(Links {
+            hotlink,
+            signed: signed.unwrap_or_else(|problem| {
+                self.found.push(problem);
+                None
+            }),
         }))
     }
 

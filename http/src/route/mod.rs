@@ -8,8 +8,8 @@ pub use build::{Named, build};
 pub use path::BadPath;
 pub use site::{Action, Files, Return, Route, Site};
 
-pub(crate) use alb_core::hosts::normalise as normalise_host;
-pub(crate) use path::normalise as normalise_path;
+pub use alb_core::hosts::normalise as normalise_host;
+pub use path::normalise as normalise_path;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -13,6 +13,8 @@ use foldhash::fast::RandomState;
 use http::{HeaderName, HeaderValue, StatusCode};
 use regex::bytes::Regex;
 
+use crate::links::Links;
+
 /// A site: routes by path.
 #[derive(Debug, Default)]
 pub struct Site {
@@ -44,6 +46,8 @@ pub struct Route {
     pub tls_headers: Vec<(HeaderName, TlsFact)>,
     /// Which clients may ask; `None`: all.
     pub access: Option<Arc<AccessList>>,
+    /// Who may link here, and by which links; `None`: everybody, by any.
+    pub links: Option<Box<Links>>,
     /// Bytes of a request body, where it differs from the listener's; `Some(None)` is no limit.
     pub max_body: Option<Option<u64>>,
     /// Those of its site and its own.
