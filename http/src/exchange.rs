@@ -145,7 +145,7 @@ impl Outbound<'_> {
         let target = request.uri().path_and_query().map_or("/", |p| p.as_str());
         let headers = request.headers();
         let behind = writer::behind_head(request.body());
-        let mut head = Vec::with_capacity(encode::room(headers) + target.len() + behind);
+        let mut head = Vec::with_capacity(encode::ROOM + behind);
         let present = encode::request_head(&mut head, request.method(), target, headers);
         let framing = match request.body().length() {
             Some(0) => Framing::None,

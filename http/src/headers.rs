@@ -22,7 +22,7 @@ const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The protocol a client asks to change to, over HTTP/1.1 and without a body (RFC 9110 §7.8).
 pub fn upgrade_wanted(request: &Request<Body>) -> Option<HeaderValue> {
-    let wanted = request.headers().get(UPGRADE)?;
+    let wanted = field(request.headers(), UPGRADE)?;
     let possible = request.version() == Version::HTTP_11 && *request.method() == Method::GET;
     let nominated = request
         .headers()
@@ -33,9 +33,15 @@ pub fn upgrade_wanted(request: &Request<Body>) -> Option<HeaderValue> {
     (possible && nominated && request.body().length() == Some(0)).then(|| wanted.clone())
 }
 
+/// A field that most messages do not have. Looking along the few names that are there takes less than asking the map.
+fn field(headers: &HeaderMap, wanted: HeaderName) -> Option<&HeaderValue> {
+    let found = headers.keys().any(|name| *name == wanted);
+    found.then(|| headers.get(wanted)).flatten()
+}
+
 /// Removes the fields that `Connection` names, and itself (RFC 9110 §7.6.1).
 fn remove_nominated(headers: &mut HeaderMap) {
-    if !headers.contains_key(CONNECTION) {
+    if field(headers, CONNECTION).is_none() {
         return;
     }
     let values: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
@@ -69,8 +75,7 @@ fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool)
 /// Makes the client's fields the peer's: what stands in them afterwards is true, or came from the client as its own.
 pub(crate) fn prepare_request(headers: &mut HeaderMap, context: Context<'_>, host: &HeaderValue) {
     let Context { client, route, .. } = context;
-    let wants_trailers = headers
-        .get(TE)
+    let wants_trailers = field(headers, TE)
         .is_some_and(|v| members(v.as_bytes()).any(|m| m.eq_ignore_ascii_case(b"trailers")));
     remove_nominated(headers);
     let told = Told::by(context.remote, headers);
@@ -95,6 +100,9 @@ pub(crate) fn prepare_request(headers: &mut HeaderMap, context: Context<'_>, hos
 
 /// HTTP/2 may cut `Cookie` into several fields; HTTP/1.1 must not (RFC 9113 §8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
+    if field(headers, COOKIE).is_none() {
+        return;
+    }
     let mut cookies = headers.get_all(COOKIE).iter();
     if let (Some(first), Some(_)) = (cookies.next(), cookies.next()) {
         let rest = headers.get_all(COOKIE).iter().skip(1);
@@ -112,8 +120,9 @@ fn join_cookies(headers: &mut HeaderMap) {
 /// Makes a peer's fields the client's.
 pub fn prepare_response(headers: &mut HeaderMap) {
     remove_nominated(headers);
+    remove_where(headers, is_hop_by_hop);
     // What runs behind the gateway is nobody's business.
-    remove_where(headers, |name| *name == SERVER || is_hop_by_hop(name));
+    headers.insert(SERVER, HeaderValue::from_static("alb"));
 }
 
 /// The route's changes to a response.

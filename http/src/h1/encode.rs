@@ -1,10 +1,10 @@
 //! Heads and chunks as bytes (RFC 9112 §4, §7.1). Pure; the caller decided what the message says.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
-/// Room for the first line, and for what a sender adds to the fields it was given.
-const ADDED: usize = 256;
+/// Room for the head of most messages; a larger one makes its own.
+pub const ROOM: usize = 512;
 
 /// Fields that a sender adds to a head unless they are there already.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,12 +17,6 @@ pub struct Present {
     pub connection: bool,
     /// `TE`.
     pub te: bool,
-}
-
-/// Room for a head with these fields and what its sender adds.
-pub fn room(headers: &HeaderMap) -> usize {
-    let line = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
-    ADDED + headers.iter().map(line).sum::<usize>()
 }
 
 /// Appends a request head.

@@ -35,8 +35,7 @@ impl Answer {
         let (parts, body) = response.into_parts();
         let framing = self.framing(parts.status, &body);
         let keep = self.keep && framing != Framing::UntilClose;
-        let mut head =
-            Vec::with_capacity(encode::room(&parts.headers) + writer::behind_head(&body));
+        let mut head = Vec::with_capacity(encode::ROOM + writer::behind_head(&body));
         let present = encode::response_head(&mut head, parts.status, &parts.headers);
         if !present.date {
             encode::field(&mut head, b"date", &clock.date());
