@@ -1,6 +1,6 @@
 //! Which code computes each algorithm in this process.
 
-use crate::{accelerated, library_version, sm2, sm3, sm4};
+use crate::{accelerated, library_version, provider, sm2, sm3, sm4};
 
 /// One algorithm and the code that computes it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -13,16 +13,16 @@ pub struct Implementation {
 
 /// All algorithms whose code depends on the processor and on [`crate::init()`]. Call that first.
 pub fn implementations() -> Vec<Implementation> {
-    let ghash = crate::ghash::Backend::best().name();
-    [
-        ("SM2", sm2::implementation()),
-        ("SM3", sm3::implementation()),
-        ("SM4", sm4::Backend::best().name()),
-        ("GHASH", ghash),
-    ]
-    .map(|(algorithm, own)| Implementation {
+    let ciphers = provider::has_ciphers();
+    let own = [
+        ("SM2", sm2::implementation(), true),
+        ("SM3", sm3::implementation(), provider::has_digest()),
+        ("SM4", sm4::Backend::best().name(), ciphers),
+        ("GHASH", crate::ghash::Backend::best().name(), ciphers),
+    ];
+    own.map(|(algorithm, own, installed)| Implementation {
         algorithm,
-        code: if accelerated() {
+        code: if accelerated() && installed {
             format!("alb, {own}")
         } else {
             library_version().to_owned()

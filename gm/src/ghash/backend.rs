@@ -91,7 +91,7 @@ impl Backend {
     /// Computes the powers of H this implementation uses from the last entry, H.
     #[allow(unsafe_code)]
     pub(super) fn fill_powers(self, powers: &mut [u128; POWERS]) {
-        dispatch!(self, fill_powers(powers), ());
+        dispatch!(self, fill_powers(powers), _ = powers);
     }
 
     /// The state after whole blocks.

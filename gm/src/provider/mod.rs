@@ -13,4 +13,5 @@ mod params;
 mod register;
 mod sm2;
 
-pub(crate) use register::install;
+pub(crate) use cipher::has_ciphers;
+pub(crate) use register::{has_digest, install};

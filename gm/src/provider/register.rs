@@ -73,6 +73,11 @@ unsafe extern "C" fn init(
     1
 }
 
+/// Whether our SM3 is the one to use: on other processors Tongsuo has assembly for instructions that ours does not know.
+pub(crate) fn has_digest() -> bool {
+    cfg!(target_arch = "x86_64")
+}
+
 /// `OSSL_FUNC_provider_query_operation_fn`.
 unsafe extern "C" fn query(
     _context: *mut c_void,
@@ -82,7 +87,7 @@ unsafe extern "C" fn query(
     // SAFETY: the core gives a place for the answer.
     unsafe { no_cache.write(0) };
     match operation {
-        OPERATION_DIGEST => DIGESTS.as_ptr(),
+        OPERATION_DIGEST if has_digest() => DIGESTS.as_ptr(),
         OPERATION_CIPHER => cipher::algorithms().as_ptr(),
         OPERATION_KEY_MANAGEMENT => sm2::KEY_MANAGEMENT.as_ptr(),
         OPERATION_KEY_EXCHANGE => sm2::KEY_EXCHANGES.as_ptr(),

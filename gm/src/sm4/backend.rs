@@ -109,7 +109,7 @@ macro_rules! dispatch {
 impl Backend {
     /// Brings plain round keys into this implementation's representation.
     pub(super) fn prepare(self, keys: &mut RoundKeys) {
-        dispatch!(self, prepare(keys.as_words_mut()), ());
+        dispatch!(self, prepare(keys.as_words_mut()), _ = keys);
     }
 
     /// Every block on its own, in place; `data` is whole blocks.

@@ -37,6 +37,7 @@ impl RoundKeys {
         &self.0
     }
 
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn as_words_mut(&mut self) -> &mut [u32; 32] {
         &mut self.0
     }

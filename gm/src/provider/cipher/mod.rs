@@ -41,13 +41,15 @@ static ALGORITHMS: [Algorithm; 6] = [
 
 static NONE: [Algorithm; 1] = [Algorithm::END];
 
+/// Whether there are any: see [`algorithms`].
+pub(crate) fn has_ciphers() -> bool {
+    Backend::best() != Backend::Portable
+}
+
 /// The ciphers this processor computes faster than Tongsuo's own code does: the portable path uses no tables indexed by
 /// secrets and pays for that with speed (docs/benchmarks.md), so without vector instructions Tongsuo keeps its ciphers.
 pub(super) fn algorithms() -> &'static [Algorithm] {
-    match Backend::best() {
-        Backend::Portable => &NONE,
-        _ => &ALGORITHMS,
-    }
+    if has_ciphers() { &ALGORITHMS } else { &NONE }
 }
 
 /// Bytes of an SM4 key.
