@@ -64,10 +64,10 @@ impl Config {
             name: &mail.name,
             listen: &mail.listen,
             tls: mail.tls.as_ref(),
-            access: None,
-            limits: &[],
-            trusted_proxies: &[],
-            proxy_protocol: None,
+            access: mail.access.as_ref(),
+            limits: &mail.limits,
+            trusted_proxies: &mail.trusted_proxies,
+            proxy_protocol: Some(&mail.proxy_protocol),
         });
         http.chain(stream).chain(mail)
     }
@@ -91,6 +91,19 @@ impl Listens<'_> {
     /// Whether datagrams come to it, and not connections.
     pub fn is_udp(&self) -> bool {
         matches!(self.at, Section::Stream(stream) if stream.is_udp())
+    }
+
+    /// The application protocols that TLS agrees on, where nobody has written others.
+    pub fn alpn(&self) -> Vec<&'static str> {
+        match self.at {
+            Section::Http(_) => vec!["h2", "http/1.1"],
+            Section::Stream(_) => Vec::new(),
+            Section::Mail(mail) => mail
+                .protocol
+                .iter()
+                .map(|protocol| protocol.as_str())
+                .collect(),
+        }
     }
 
     /// Whether it speaks HTTP.

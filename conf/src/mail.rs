@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::listen::{listen_addresses, name_of};
 use crate::range::{within, within_size, within_time};
-use crate::{MailMechanism, Size, Spanned, Time, Tls, TlsMode};
+use crate::{MailMechanism, Prefix, Size, Spanned, Time, Tls, TlsMode};
 
 /// A mail listener: logs clients in at the mail servers of an upstream and relays between them.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -33,6 +33,14 @@ pub struct Mail {
     pub mechanisms: Vec<Spanned<MailMechanism>>,
     /// TLCP and TLS, at once or by STARTTLS (`mode`).
     pub tls: Option<Spanned<Tls>>,
+    /// Name of the access list clients must pass.
+    pub access: Option<Spanned<String>>,
+    /// Names of limits: of the rate of connections, of their number.
+    pub limits: Vec<Spanned<String>>,
+    /// Addresses of the proxies in front. From them alone a PROXY header tells who the client is.
+    pub trusted_proxies: Vec<Spanned<Prefix>>,
+    /// Whether connections begin with a PROXY header (version 1 or 2), which only `trusted_proxies` may send.
+    pub proxy_protocol: Spanned<bool>,
     /// Name in greetings and challenges; the name of this machine without it.
     pub hostname: Option<Spanned<String>>,
     /// Whether passwords are taken on connections without TLS. Only for networks that nobody listens to.
@@ -63,6 +71,10 @@ impl Default for Mail {
             auth: None,
             mechanisms: Vec::new(),
             tls: None,
+            access: None,
+            limits: Vec::new(),
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false.into(),
             hostname: None,
             plaintext_auth: false.into(),
             capabilities: Vec::new(),

@@ -7,6 +7,7 @@ pub mod conn_info;
 pub mod drain;
 pub mod endpoint;
 pub mod error;
+pub mod handshake;
 pub mod health;
 pub mod hosts;
 pub mod limit;
@@ -19,6 +20,7 @@ pub mod stats;
 pub mod stream;
 pub mod upstream;
 
+pub use alb_gm::tls;
 pub use alb_gm::tls::{Certificate, ClientVerify, Protocol, TlsInfo, client_hello};
 pub use alb_gm::{digest, sm3};
 pub use conn_info::ConnInfo;

@@ -1,9 +1,26 @@
 //! Mail: logs clients of SMTP, IMAP and POP3 in at the servers of an upstream, and relays between them.
 //!
-//! Owns what the three protocols say before and while a client logs in, and the framing of SMTP after it. It opens no
-//! listening sockets, reads no configuration file and chooses no certificates; the core does.
+//! [`serve`] is the way in. Owns what the three protocols say before and while a client logs in, and the framing of SMTP
+//! after it. It opens no listening sockets, reads no configuration file and chooses no certificates; the core does.
 
 pub mod auth;
+mod backend;
+mod capabilities;
+mod client;
+pub mod imap;
 pub mod line;
+mod login;
+pub mod pop3;
+mod record;
+mod relay;
 pub mod sasl;
 pub mod secret;
+mod service;
+mod session;
+pub mod smtp;
+mod wire;
+mod worker;
+
+pub use service::{Parts, Service};
+pub use session::serve;
+pub use worker::Worker;

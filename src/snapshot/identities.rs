@@ -72,7 +72,7 @@ fn half(
 }
 
 /// The first line of a password file.
-fn read_password(path: &Spanned<PathBuf>, report: &mut Report) -> Option<Zeroizing<Vec<u8>>> {
+pub fn read_password(path: &Spanned<PathBuf>, report: &mut Report) -> Option<Zeroizing<Vec<u8>>> {
     match std::fs::read(&**path) {
         Ok(text) => {
             let mut text = Zeroizing::new(text);

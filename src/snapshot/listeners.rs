@@ -13,7 +13,7 @@ use alb_gm::tls::{Acceptor, AcceptorPolicy, ClientAuth, ClientAuthMode, Identity
 use alb_stream::Service;
 
 use super::identities::Identities;
-use super::{Admission, Snapshot, problems, tls};
+use super::{Admission, Snapshot, mail, problems, tls};
 
 /// What a worker needs to take a connection.
 pub struct Listener {
@@ -24,7 +24,7 @@ pub struct Listener {
     /// Who may connect.
     pub admission: Admission,
     /// TLCP and TLS; `None`: neither.
-    pub acceptor: Option<Acceptor>,
+    pub acceptor: Option<Arc<Acceptor>>,
     /// Counts the connections of all workers.
     pub limit: Arc<ConnectionLimit>,
     /// How many of them there may be.
@@ -39,6 +39,8 @@ pub enum Protocol {
     Http,
     /// Nothing that is understood: the bytes go to an upstream.
     Stream(Arc<Service>),
+    /// Mail; it shakes hands itself, at once or when the client asks for it.
+    Mail(Arc<alb_mail::Service>),
 }
 
 /// Builds every listener that can be built; what is wrong goes to the report.
@@ -51,6 +53,7 @@ pub fn build(
     previous: Option<&Snapshot>,
     report: &mut Report,
 ) -> BTreeMap<Endpoint, Arc<Listener>> {
+    let services = mail::build(config, upstreams, report);
     // HTTP's limits are asked at accept; a stream asks its own, when it knows the name in the hello.
     let http = config.http.iter().map(|http| {
         let limits = limits.sessions(&http.limits);
@@ -62,6 +65,10 @@ pub fn build(
         let service = Service::build(stream, upstreams, limits.sessions(&stream.limits), before);
         let protocol = service.map(|s| Protocol::Stream(Arc::new(s)));
         (stream.max_connections, LimitSet::default(), protocol)
+    }));
+    each.extend(config.mail.iter().zip(services).map(|(mail, service)| {
+        let limits = limits.sessions(&mail.limits);
+        (mail.max_connections, limits, service.map(Protocol::Mail))
     }));
     let mut builder = Builder {
         identities,
@@ -106,7 +113,7 @@ impl Builder<'_> {
             name: name.into(),
             protocol,
             admission: Admission::new(written, self.lists),
-            acceptor,
+            acceptor: acceptor.map(Arc::new),
             limit: limit.unwrap_or_default(),
             max_connections,
             limits,
@@ -129,8 +136,7 @@ impl Builder<'_> {
         };
         let alpn = match &tls.alpn {
             Some(names) => tls::texts(names),
-            None if written.is_http() => vec!["h2".to_owned(), "http/1.1".to_owned()],
-            None => Vec::new(),
+            None => written.alpn().into_iter().map(str::to_owned).collect(),
         };
         acceptor(tls, alpn, self.identities, self.report)
             .map(Some)
@@ -192,7 +198,7 @@ impl Snapshot {
         let listeners = self.listeners.values();
         listeners.filter_map(|listener| match &listener.protocol {
             Protocol::Stream(service) => Some(service),
-            Protocol::Http => None,
+            Protocol::Http | Protocol::Mail(_) => None,
         })
     }
 

@@ -6,6 +6,7 @@ mod admission;
 mod facts;
 mod identities;
 mod listeners;
+mod mail;
 mod problems;
 mod tls;
 mod upstreams;

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use alb_core::limit::Permit;
 use alb_core::published::Pinned;
 use alb_core::stats::OpenConnection;
-use alb_core::{ConnInfo, Socket, Stream};
-use alb_gm::tls::{HandshakeError, Reason};
+use alb_core::{ConnInfo, Socket, Stream, handshake};
 use alb_stream::Service;
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
@@ -75,6 +74,7 @@ impl Worker {
             Protocol::Stream(service) => {
                 spawn(counted, worker.stream(arrival, Arc::clone(service)));
             }
+            Protocol::Mail(service) => spawn(counted, worker.mail(arrival, Arc::clone(service))),
         }
         true
     }
@@ -90,6 +90,27 @@ impl Worker {
         if let Some((stream, info, _permit)) = self.enter(arrival).await {
             alb_stream::tcp::serve(stream, info, service, Rc::clone(&self.stream)).await;
         }
+    }
+
+    async fn mail(self: Rc<Self>, arrival: Arrival, service: Arc<alb_mail::Service>) {
+        let Arrival {
+            mut socket,
+            mut info,
+            listener,
+            name,
+        } = arrival;
+        let admission = &listener.admission;
+        if !self.admit(admission, &mut socket, &mut info, &name).await {
+            return;
+        }
+        let client = info.peer.ip();
+        let Some(_permit) = limits::admit(&listener.limits, client, &self.stats).await else {
+            return;
+        };
+        let socket = Socket::Tcp(socket);
+        let acceptor = listener.acceptor.clone();
+        drop(listener);
+        alb_mail::serve(socket, info, acceptor, service, Rc::clone(&self.mail)).await;
     }
 
     /// Lets in who may come in, asks the listener's limits, then shakes hands if the listener says so. The permit is
@@ -118,29 +139,9 @@ impl Worker {
                 Some((Stream::Tls(Box::new(stream)), info, permit))
             }
             Err(error) => {
-                self.handshake_failed(&name, &info, &error);
+                handshake::failed(&self.stats, &name, info.peer, &error);
                 None
             }
-        }
-    }
-
-    /// One line per failure: who, what it offered, why, and the remedy.
-    fn handshake_failed(&self, listener: &str, info: &ConnInfo, error: &HandshakeError) {
-        self.stats.handshake_failed(error.reason);
-        let reason = error.reason.as_str();
-        let help = if error.help.is_empty() {
-            "none needed"
-        } else {
-            &error.help
-        };
-        // Scans and health checks open connections and say nothing: no reason to be alarmed.
-        if error.reason == Reason::PeerClosed && error.offered.versions.is_empty() {
-            tracing::info!(client = %info.peer, listener, reason, "handshake failed: {error}");
-        } else {
-            tracing::warn!(
-                client = %info.peer, listener, reason, offered = %error.offered, help,
-                "handshake failed: {error}"
-            );
         }
     }
 }

@@ -72,6 +72,7 @@ struct Worker {
     snapshot: View<Snapshot>,
     http: Rc<alb_http::Worker>,
     stream: Rc<alb_stream::Worker>,
+    mail: Rc<alb_mail::Worker>,
     stats: Arc<WorkerStats>,
     drain: Drain,
     access: Rc<AccessBuffer>,
@@ -153,10 +154,12 @@ impl Worker {
             drain.clone(),
         );
         let stream = alb_stream::Worker::new(Arc::clone(&stats), Rc::clone(&access));
+        let mail = alb_mail::Worker::new(Arc::clone(&stats), drain.clone());
         Rc::new(Worker {
             snapshot: published.view(),
             http,
             stream,
+            mail,
             stats,
             drain,
             access,

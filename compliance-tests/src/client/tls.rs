@@ -91,6 +91,12 @@ impl Offer {
         .expect("a policy that can be carried out")
     }
 
+    /// Shakes hands on a connection, without an application protocol.
+    pub async fn over(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, HandshakeError> {
+        let connector = Connector::new(&self.policy).expect("a policy that can be carried out");
+        connector.connect(stream, &self.server_name).await
+    }
+
     /// Connects and shakes hands.
     pub async fn connect(
         &self,

@@ -1,13 +1,17 @@
 //! Servers to put behind `alb`: real ones, and small ones that say exactly what they saw.
 
+pub mod dovecot;
 pub mod echo;
 pub mod grpc;
 pub mod nginx;
+pub mod postfix;
 pub mod script;
 pub mod websocket;
 
+pub use dovecot::Dovecot;
 pub use echo::{Echo, Version};
 pub use grpc::GrpcServer;
 pub use nginx::Nginx;
+pub use postfix::Postfix;
 pub use script::Script;
 pub use websocket::websocket_echo;

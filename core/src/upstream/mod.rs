@@ -21,6 +21,7 @@ pub use settings::Settings;
 pub use sticky::Sticky;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -101,6 +102,22 @@ impl Upstream {
             sticky: self.settings.sticky.clone(),
         };
         Cursor::new(self.peers.view(), policy, start)
+    }
+
+    /// A peer that is not of the list: where somebody else has said a connection is to go. It is talked to as those of
+    /// the list are, and its failures are nobody's.
+    pub fn peer_at(&self, address: SocketAddr) -> Option<Active> {
+        let mut entry = self.entries.first()?.clone();
+        entry.down = false;
+        let located = Located {
+            address: PeerAddress::Tcp(address),
+            host: Some(address.ip().to_string()),
+            weight: None,
+            backup: false,
+        };
+        let (name, state, id) = (Arc::clone(&self.name), Arc::default(), peer::next_id());
+        let peer = Peer::new(name, located, &entry, &self.settings, id, state);
+        PeerRef::new(Arc::new(peer)).try_enter()
     }
 
     /// The questions whose answers are among its peers.

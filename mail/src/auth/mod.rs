@@ -36,6 +36,9 @@ pub struct Authenticator {
     users: Users,
 }
 
+/// The source that checks nothing: the mail server will.
+pub const PASSTHROUGH: &str = "passthrough";
+
 /// Who knows whether a password is right.
 enum Source {
     /// The mail server, which is logged in to with what the client sent.
@@ -64,7 +67,7 @@ impl Authenticator {
     /// What the audit line calls the source.
     pub fn source(&self) -> &'static str {
         match &self.source {
-            Source::Backend => "passthrough",
+            Source::Backend => PASSTHROUGH,
             Source::Http(_) => "http",
             Source::File(_) => "file",
             Source::Ldap(_) => "ldap",

@@ -1,0 +1,105 @@
+//! POP3 in front of a real Dovecot.
+
+use alb_compliance_tests::client::LineClient;
+use alb_compliance_tests::origin::Dovecot;
+use alb_compliance_tests::origin::dovecot::PASSWORD;
+use alb_compliance_tests::pki::{self, Pki};
+use alb_compliance_tests::{Alb, Offer};
+
+fn config(mode: &str, upstream: &str) -> String {
+    format!(
+        "[[mail]]\nname = \"pop\"\nprotocol = \"pop3\"\nlisten = [\"$pop\"]\nupstream = \"dovecot\"\nhostname = \"mail.test\"\n\
+         tls = {{ identities = [\"gm\", \"tls\"], mode = \"{mode}\" }}\n{}\n[upstream.dovecot]\npeers = [\"$backend\"]\n{upstream}\n",
+        pki::IDENTITIES
+    )
+}
+
+async fn start(mode: &str, upstream: &str) -> (Pki, Dovecot, Alb) {
+    let pki = Pki::new();
+    let dovecot = Dovecot::start(&pki).await;
+    let alb = Alb::new()
+        .place("pki", &pki)
+        .place("backend", dovecot.pop3());
+    let alb = alb.start(&config(mode, upstream)).await;
+    (pki, dovecot, alb)
+}
+
+#[tokio::test]
+async fn a_password_with_a_space_opens_the_mailbox_over_tls_and_tlcp() {
+    let (pki, dovecot, alb) = start("implicit", "mail = { client_info = \"xclient\" }").await;
+    for offer in [Offer::tls(&pki), Offer::tlcp(&pki)] {
+        let mut client = LineClient::secure(alb.address("pop"), &offer).await;
+        client.until("+OK mail.test ready").await;
+        let offered = client.ask("CAPA", ".").await;
+        assert!(
+            offered.contains("USER\r\n")
+                && offered.contains("SASL PLAIN LOGIN\r\n")
+                && !offered.contains("STLS"),
+            "{offered}"
+        );
+        client.ask("USER alice", "+OK").await;
+        client.ask(&format!("PASS {PASSWORD}"), "+OK").await;
+        client.ask("STAT", "+OK 0").await;
+        client.ask("QUIT", "+OK").await;
+    }
+    dovecot
+        .process()
+        .wait_for("pop3-login: Info: Login: user=<alice>, method=PLAIN, rip=127.0.0.1")
+        .await;
+}
+
+#[tokio::test]
+async fn stls_comes_before_any_password_and_the_server_is_spoken_to_in_tls() {
+    let (pki, _dovecot, alb) = start(
+        "starttls",
+        "tls = { ca = [\"$pki/ca.pem\"], server_name = \"localhost\" }\nmail = { starttls = true }",
+    )
+    .await;
+    let mut client = LineClient::connect(alb.address("pop")).await;
+    client.until("+OK").await;
+    let offered = client.ask("CAPA", ".").await;
+    assert!(
+        offered.contains("STLS") && !offered.contains("SASL") && !offered.contains("USER"),
+        "{offered}"
+    );
+    client.ask("USER alice", "-ERR Use STLS first").await;
+    client.ask("STLS", "+OK").await;
+    client.shake(&Offer::tlcp(&pki)).await;
+    client.ask("STLS", "-ERR").await;
+    client.ask("AUTH PLAIN AGFsaWNlAHNlIGNyZXQ=", "+OK").await;
+    client.ask("UIDL", ".").await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_by_its_code_and_stls_with_more_behind_it_is_an_attack() {
+    let (pki, _dovecot, alb) = start("starttls", "").await;
+    let mut client = LineClient::connect(alb.address("pop")).await;
+    client.until("+OK").await;
+    client.ask("STLS", "+OK").await;
+    client.shake(&Offer::tls(&pki)).await;
+    client.ask("USER alice", "+OK").await;
+    client.ask("PASS wrong", "-ERR [AUTH]").await;
+    client.ask("PASS wrong", "-ERR").await;
+    client
+        .ask(&format!("USER {}", "a".repeat(300)), "-ERR")
+        .await;
+    let mut client = LineClient::connect(alb.address("pop")).await;
+    client.until("+OK").await;
+    client.send("STLS\r\nUSER mallory\r\n").await;
+    assert_eq!(client.rest().await, "");
+    alb.wait_for_log("starttls_injection").await;
+}
+
+#[tokio::test]
+async fn without_a_server_the_failure_is_temporary() {
+    let pki = Pki::new();
+    let nobody = alb_compliance_tests::address::nobody();
+    let alb = Alb::new()
+        .place("pki", &pki)
+        .place("backend", nobody.address());
+    let alb = alb.start(&config("implicit", "")).await;
+    let mut client = LineClient::secure(alb.address("pop"), &Offer::tls(&pki)).await;
+    client.until("+OK").await;
+    client.ask("USER alice", "+OK").await;
+    client.ask("PASS x", "-ERR [SYS/TEMP]").await;
+}

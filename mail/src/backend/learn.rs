@@ -1,0 +1,62 @@
+//! Asking every server of a pool what it can do, so that clients are promised only what all of them keep.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use alb_core::upstream::PeerRef;
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+use super::open;
+use crate::capabilities::Offers;
+use crate::service::{Pool, Service};
+
+/// How long one server may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What all servers of the pool can do. The first client waits for them to be asked; later ones are told what is known
+/// while it is renewed.
+pub async fn offers(service: &Arc<Service>, pool: &Arc<Pool>) -> Offers {
+    let written = &service.settings.capabilities;
+    if !written.is_empty() {
+        return Offers::read(written.iter().map(|line| line.as_bytes()));
+    }
+    let due = pool.learned.is_due(Instant::now());
+    let known = pool.learned.offers();
+    match (due, known) {
+        (false, known) => known.unwrap_or_default(),
+        (true, None) => {
+            ask_all(service, pool).await;
+            pool.learned.offers().unwrap_or_default()
+        }
+        (true, Some(known)) => {
+            let (service, pool) = (Arc::clone(service), Arc::clone(pool));
+            spawn_local(async move { ask_all(&service, &pool).await });
+            known
+        }
+    }
+}
+
+async fn ask_all(service: &Service, pool: &Pool) {
+    let mut common: Option<Offers> = None;
+    for peer in pool.upstream.peers().iter() {
+        let peer = PeerRef::new(Arc::clone(peer));
+        if !peer.is_available(Instant::now()) {
+            continue;
+        }
+        let Ok(Ok(mut opened)) = timeout(PATIENCE, open(service, pool, &peer, None)).await else {
+            continue;
+        };
+        let goodbye: &[u8] = match service.protocol {
+            alb_conf::MailProtocol::Imap => b"Z LOGOUT\r\n",
+            alb_conf::MailProtocol::Pop3 | alb_conf::MailProtocol::Smtp => b"QUIT\r\n",
+        };
+        // Politeness only; it is closed in any case.
+        let _ = opened.wire.send(goodbye).await;
+        common = Some(match common {
+            None => opened.offers,
+            Some(before) => before.common(&opened.offers),
+        });
+    }
+    pool.learned.set(common);
+}

@@ -1,0 +1,335 @@
+//! The server's side of a session: choosing a server, opening a connection that is as protected as configured, telling
+//! the server who the client is, and logging in there.
+//!
+//! Once a password has been sent no other server is tried with it.
+
+pub mod imap;
+pub mod pop3;
+pub mod smtp;
+
+mod learn;
+mod refusal;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use alb_conf::{ClientInfo, MailProtocol};
+use alb_core::upstream::{Active, Outcome, PeerAddress, PeerRef, Tried, connector};
+use alb_core::{ConnInfo, Stream};
+use bytes::BytesMut;
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout_at;
+
+pub use self::learn::offers;
+pub use self::refusal::{Refusal, words};
+use crate::capabilities::Offers;
+use crate::line;
+use crate::secret::Secret;
+use crate::service::{Pool, Service};
+use crate::wire::Wire;
+use crate::worker::Worker;
+
+/// A server that has taken the login.
+pub struct Backend {
+    /// The connection.
+    pub wire: Wire,
+    /// Where it leads.
+    pub server: PeerAddress,
+    /// What the server said of itself before the login.
+    pub offers: Offers,
+    /// What it said to the login, for the client.
+    pub welcome: Vec<u8>,
+    /// Counts the session at the server.
+    pub active: Active,
+}
+
+/// Whom to log in, as what, on whose behalf.
+pub struct Visit<'v> {
+    /// The listener.
+    pub service: &'v Service,
+    /// The client.
+    pub info: &'v ConnInfo,
+    /// The name to log in by; `None`: nobody logs in (MX).
+    pub user: Option<&'v str>,
+    /// Who it is, as has been verified: for servers that are told, and do not check.
+    pub verified: &'v str,
+    /// Whom the server shall let it act for, if that is another; else empty.
+    pub authzid: &'v str,
+    /// The server, where whoever decided has named one.
+    pub server: Option<SocketAddr>,
+    /// What proves it.
+    pub proof: Proof<'v>,
+    /// The name an SMTP client gave.
+    pub helo: &'v str,
+    /// What an IMAP client said of itself (ID), without what only proxies may say.
+    pub id: &'v [(String, Option<String>)],
+    /// Commands to repeat before the login (POP3's UTF8 and LANG).
+    pub before: &'v [String],
+    /// What the client was promised: a server without it is not for this client.
+    pub promised: &'v Offers,
+}
+
+/// What proves a user to a server.
+pub enum Proof<'v> {
+    /// A password.
+    Password(&'v Secret),
+    /// The whole message of a mechanism.
+    Message(&'static str, &'v Secret),
+    /// Nothing.
+    None,
+}
+
+/// Why a server was of no use.
+#[derive(Debug)]
+pub enum Failed {
+    /// Before anything secret was said: another server may be tried.
+    Unreachable(String),
+    /// The server rejected the credentials.
+    Rejected(Refusal),
+    /// The server could not, or would not, take the login now.
+    Unavailable(String),
+}
+
+/// A connection to a server that has greeted, protected as configured.
+pub struct Opened {
+    /// The connection.
+    pub wire: Wire,
+    /// What the server offers on it.
+    pub offers: Offers,
+    /// The first line the server said.
+    pub banner: Vec<u8>,
+}
+
+impl Failed {
+    pub(crate) fn unreachable(error: impl ToString) -> Self {
+        Failed::Unreachable(error.to_string())
+    }
+}
+
+/// Logs a client in at a server of the pool.
+///
+/// # Errors
+///
+/// See [`Failed`]: `Unreachable` when no server could be used at all.
+pub async fn log_in(visit: &Visit<'_>, pool: &Pool, worker: &Worker) -> Result<Backend, Failed> {
+    if let Some(server) = visit.server {
+        let peer = pool.upstream.peer_at(server);
+        let peer = peer.ok_or_else(|| Failed::unreachable("the upstream has no peers"))?;
+        return visit_one(visit, pool, peer, worker).await;
+    }
+    let settings = pool.upstream.settings();
+    let deadline = Instant::now() + *settings.retry.within;
+    let mut tried = Tried::default();
+    let mut last = "no server is up".to_owned();
+    while tried.count() < settings.retry.tries as usize && Instant::now() < deadline {
+        let key = Some(visit.verified).filter(|user| !user.is_empty());
+        let ip = client_ip(visit.info);
+        let Some(active) = worker.pick(&pool.upstream, ip, key, &mut tried) else {
+            break;
+        };
+        let peer = active.peer().clone();
+        let result = visit_one(visit, pool, active, worker).await;
+        let outcome = match &result {
+            Err(Failed::Unreachable(_)) => Outcome::Failure,
+            _ => Outcome::Success,
+        };
+        worker.report(&pool.upstream, &peer, outcome);
+        match result {
+            Err(Failed::Unreachable(why)) => {
+                tracing::warn!(upstream = pool.upstream.name(), peer = %peer.address(), "mail server cannot be used: {why}");
+                last = why;
+            }
+            other => return other,
+        }
+    }
+    Err(Failed::Unreachable(last))
+}
+
+async fn visit_one(
+    visit: &Visit<'_>,
+    pool: &Pool,
+    active: Active,
+    worker: &Worker,
+) -> Result<Backend, Failed> {
+    let peer = active.peer();
+    worker.stats.upstream_connections.increment();
+    let until = Instant::now() + *visit.service.settings.timeouts.server;
+    let opening = async {
+        let opened = open(visit.service, pool, peer, Some(visit.info)).await?;
+        if let Some(lacking) = lacking(visit.promised, &opened.offers) {
+            return Err(Failed::Unreachable(format!(
+                "it does not offer `{lacking}` as the others do"
+            )));
+        }
+        Ok(opened)
+    };
+    let slow = || Failed::unreachable("it did not greet in time");
+    let opened = timeout_at(until.into(), opening)
+        .await
+        .unwrap_or_else(|_| Err(slow()))?;
+    let offers = opened.offers.clone();
+    let login = async {
+        match visit.service.protocol {
+            MailProtocol::Imap => imap::log_in(opened, visit, pool).await,
+            MailProtocol::Pop3 => pop3::log_in(opened, visit, pool).await,
+            MailProtocol::Smtp => smtp::log_in(opened, visit, pool).await,
+        }
+    };
+    let slow = || Failed::Unavailable("the server did not answer the login in time".to_owned());
+    let (wire, welcome, later) = timeout_at(until.into(), login)
+        .await
+        .unwrap_or_else(|_| Err(slow()))?;
+    Ok(Backend {
+        wire,
+        server: active.peer().address().clone(),
+        offers: later.unwrap_or(offers),
+        welcome,
+        active,
+    })
+}
+
+/// A login that succeeded: the connection, the words for the client, and what the server offers now if that has changed.
+pub(crate) type LoggedIn = (Wire, Vec<u8>, Option<Offers>);
+
+/// Connects, greets and protects. Without a client (a probe) the server is told nothing of one.
+pub(crate) async fn open(
+    service: &Service,
+    pool: &Pool,
+    peer: &PeerRef,
+    client: Option<&ConnInfo>,
+) -> Result<Opened, Failed> {
+    let settings = pool.upstream.settings();
+    if is_ourselves(peer.address(), client) {
+        return Err(Failed::unreachable(
+            "it is this listener: connecting would go round in circles",
+        ));
+    }
+    let mut socket = connector::open(peer, settings)
+        .await
+        .map_err(Failed::unreachable)?;
+    if let Some(info) = client {
+        let header = settings.opening(info, None);
+        // In one write: Dovecot resets a connection whose header comes in two segments.
+        socket
+            .write_all(&header)
+            .await
+            .map_err(Failed::unreachable)?;
+    }
+    let starttls = *pool.plan.starttls;
+    let stream = match starttls {
+        true => Stream::Plain(socket),
+        false => connector::secure(socket, peer, settings)
+            .await
+            .map_err(Failed::unreachable)?,
+    };
+    let mut wire = Wire::new(stream);
+    match service.protocol {
+        MailProtocol::Imap => {
+            let banner = imap::greeted(&mut wire).await?;
+            if starttls {
+                imap::ask_for_tls(&mut wire).await?;
+                wire = protected(wire, peer, pool).await?;
+            }
+            imap::opened(wire, banner, starttls).await
+        }
+        MailProtocol::Pop3 => {
+            let banner = pop3::greeted(&mut wire).await?;
+            if starttls {
+                pop3::ask_for_tls(&mut wire).await?;
+                wire = protected(wire, peer, pool).await?;
+            }
+            pop3::opened(wire, banner).await
+        }
+        MailProtocol::Smtp => {
+            let banner = smtp::greeted(&mut wire).await?;
+            if starttls {
+                smtp::ask_for_tls(&mut wire, &service.hostname).await?;
+                wire = protected(wire, peer, pool).await?;
+            }
+            smtp::opened(wire, banner, &service.hostname).await
+        }
+    }
+}
+
+/// Shakes hands after the server's go-ahead. Bytes behind it are an attack (CVE-2021-38371): they would be taken for
+/// bytes of the protected connection.
+async fn protected(wire: Wire, peer: &PeerRef, pool: &Pool) -> Result<Wire, Failed> {
+    if !wire.buffer.is_empty() {
+        return Err(Failed::unreachable("bytes behind the answer to STARTTLS"));
+    }
+    let Stream::Plain(socket) = wire.stream else {
+        return Err(Failed::unreachable("the connection is protected already"));
+    };
+    let settings = pool.upstream.settings();
+    let stream = connector::secure(socket, peer, settings)
+        .await
+        .map_err(Failed::unreachable)?;
+    Ok(Wire::new(stream))
+}
+
+/// A server that is the very listener the client came to.
+fn is_ourselves(server: &PeerAddress, client: Option<&ConnInfo>) -> bool {
+    match (server, client) {
+        (PeerAddress::Tcp(server), Some(info)) => *server == info.local,
+        _ => false,
+    }
+}
+
+fn lacking<'p>(promised: &'p Offers, offers: &Offers) -> Option<&'p str> {
+    let keyword = |line: &'p str| line.split(' ').next().unwrap_or(line);
+    promised
+        .iter()
+        .map(keyword)
+        .find(|keyword| !offers.has(keyword))
+}
+
+/// The client's address as servers want it: IPv4 behind IPv6 is IPv4.
+pub(crate) fn client_ip(info: &ConnInfo) -> IpAddr {
+    info.peer.ip().to_canonical()
+}
+
+/// A name for the session that the logs of both sides can be joined by.
+pub(crate) fn session_name(info: &ConnInfo) -> String {
+    format!("alb{:x}", info.id)
+}
+
+/// Whether a server that does not take client information is used all the same.
+pub(crate) fn or_best_effort(pool: &Pool, why: &str) -> Result<(), Failed> {
+    match pool.plan.best_effort {
+        true => Ok(()),
+        false => Err(Failed::unreachable(why)),
+    }
+}
+
+/// Whether a pool wants the client named in this way.
+pub(crate) fn wants(pool: &Pool, info: ClientInfo) -> bool {
+    pool.plan.client_info == info
+}
+
+/// After the password has left nothing is tried again.
+pub(crate) fn late(failed: Failed) -> Failed {
+    match failed {
+        Failed::Unreachable(why) => Failed::Unavailable(why),
+        other => other,
+    }
+}
+
+/// The next line of a server.
+pub(crate) async fn next_line(wire: &mut Wire, most: usize) -> Result<BytesMut, Failed> {
+    loop {
+        match line::take(&mut wire.buffer, most) {
+            Ok(Some(line)) => return Ok(line),
+            Ok(None) => more(wire).await?,
+            Err(line::TooLong) => return Err(Failed::unreachable("its line has no end")),
+        }
+    }
+}
+
+/// Waits for a server to say more.
+pub(crate) async fn more(wire: &mut Wire) -> Result<(), Failed> {
+    match wire.fill().await {
+        Ok(0) => Err(Failed::unreachable("it closed the connection")),
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failed::unreachable(error)),
+    }
+}

@@ -1,0 +1,202 @@
+//! Logging in at a POP3 server.
+
+use alb_conf::{ClientInfo, MailLogin};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::BytesMut;
+use zeroize::Zeroizing;
+
+use super::imap::{line_of, plain_message};
+use super::{
+    Failed, LoggedIn, Opened, Proof, Refusal, Visit, client_ip, late, next_line, or_best_effort,
+    session_name, wants, words,
+};
+use crate::capabilities::Offers;
+use crate::service::Pool;
+use crate::wire::Wire;
+
+/// Longest line of a server before the login is over.
+const LONGEST_LINE: usize = 4 * 1024;
+
+/// Most lines of an answer to CAPA.
+const MOST_CAPABILITIES: usize = 200;
+
+/// Reads the greeting; its words.
+pub(super) async fn greeted(wire: &mut Wire) -> Result<Vec<u8>, Failed> {
+    let line = next_line(wire, LONGEST_LINE).await?;
+    match line.starts_with(b"+OK") {
+        true => Ok(line.to_vec()),
+        false => Err(Failed::Unreachable(format!(
+            "it greets with `{}`",
+            words(&line)
+        ))),
+    }
+}
+
+/// Asks for TLS and reads the go-ahead.
+pub(super) async fn ask_for_tls(wire: &mut Wire) -> Result<(), Failed> {
+    match say(wire, b"STLS\r\n").await?.starts_with(b"+OK") {
+        true => Ok(()),
+        false => Err(Failed::unreachable("it refuses STLS")),
+    }
+}
+
+/// Finds out what the server offers.
+pub(super) async fn opened(mut wire: Wire, banner: Vec<u8>) -> Result<Opened, Failed> {
+    let mut lines = Vec::new();
+    // A server without CAPA (RFC 2449) offers what RFC 1939 asks for.
+    if say(&mut wire, b"CAPA\r\n").await?.starts_with(b"+OK") {
+        loop {
+            let line = next_line(&mut wire, LONGEST_LINE).await?;
+            if &line[..] == b"." {
+                break;
+            }
+            if lines.len() == MOST_CAPABILITIES {
+                return Err(Failed::unreachable("its capabilities do not end"));
+            }
+            lines.push(line);
+        }
+    }
+    let offers = Offers::read(lines.iter().map(|line| &line[..]));
+    Ok(Opened {
+        wire,
+        offers,
+        banner,
+    })
+}
+
+/// Tells the server of the client and logs in.
+pub(super) async fn log_in(
+    opened: Opened,
+    visit: &Visit<'_>,
+    pool: &Pool,
+) -> Result<LoggedIn, Failed> {
+    let Opened {
+        mut wire,
+        offers,
+        banner,
+    } = opened;
+    if wants(pool, ClientInfo::Xclient) {
+        introduce(&mut wire, &banner, visit, pool).await?;
+    }
+    for command in visit.before {
+        // A server that refuses what all of its kind offered is not for this client.
+        if !say(&mut wire, format!("{command}\r\n").as_bytes())
+            .await?
+            .starts_with(b"+OK")
+        {
+            return Err(Failed::Unreachable(format!("it refuses `{command}`")));
+        }
+    }
+    let reply = present(&mut wire, visit, pool, &offers)
+        .await
+        .map_err(late)?;
+    match reply.strip_prefix(b"+OK") {
+        Some(text) => Ok((wire, words(text).into_bytes(), None)),
+        None => Err(refused(reply.strip_prefix(b"-ERR").unwrap_or(&reply))),
+    }
+}
+
+/// Shows name and proof; the server's answer.
+async fn present(
+    wire: &mut Wire,
+    visit: &Visit<'_>,
+    pool: &Pool,
+    offers: &Offers,
+) -> Result<BytesMut, Failed> {
+    let user = visit.user.unwrap_or_default();
+    match (
+        *pool.plan.login,
+        &visit.proof,
+        &pool.master,
+        &pool.plan.master,
+    ) {
+        (MailLogin::Master, _, Some(password), Some(master)) => {
+            sasl(
+                wire,
+                "PLAIN",
+                &plain_message(visit.verified, &master.user, password.as_bytes()),
+                offers,
+            )
+            .await
+        }
+        (_, Proof::Message(mechanism, message), _, _) => {
+            sasl(wire, mechanism, message.as_bytes(), offers).await
+        }
+        (_, Proof::Password(password), _, _) => {
+            let reply = say(wire, format!("USER {user}\r\n").as_bytes()).await?;
+            if !reply.starts_with(b"+OK") {
+                return Ok(reply);
+            }
+            let command = Zeroizing::new([b"PASS ", password.as_bytes(), b"\r\n"].concat());
+            say(wire, &command).await
+        }
+        _ => Err(Failed::unreachable("there is nothing to log in with")),
+    }
+}
+
+async fn sasl(
+    wire: &mut Wire,
+    mechanism: &str,
+    message: &[u8],
+    offers: &Offers,
+) -> Result<BytesMut, Failed> {
+    if !offers.has_word("SASL", mechanism) {
+        return Err(Failed::Unreachable(format!(
+            "it does not offer SASL {mechanism}"
+        )));
+    }
+    let text = Zeroizing::new(STANDARD.encode(message));
+    let mut reply = say(wire, format!("AUTH {mechanism}\r\n").as_bytes()).await?;
+    let mut answer = line_of(text.as_bytes());
+    // The second round is the error round of OAuth: an empty answer ends it (RFC 7628 § 3.2.3).
+    for _ in 0..2 {
+        if !reply.starts_with(b"+ ") && &reply[..] != b"+" {
+            break;
+        }
+        reply = say(wire, &answer).await?;
+        answer = line_of(b"");
+    }
+    Ok(reply)
+}
+
+/// Dovecot's XCLIENT: who the client is.
+async fn introduce(
+    wire: &mut Wire,
+    banner: &[u8],
+    visit: &Visit<'_>,
+    pool: &Pool,
+) -> Result<(), Failed> {
+    let offered = banner.windows(9).any(|part| part == b"[XCLIENT]");
+    if !offered {
+        return or_best_effort(
+            pool,
+            "it does not offer XCLIENT; is the gateway in its `login_trusted_networks`?",
+        );
+    }
+    let info = visit.info;
+    let (ip, port, session) = (client_ip(info), info.peer.port(), session_name(info));
+    let command = format!("XCLIENT ADDR={ip} PORT={port} SESSION={session} TTL=5\r\n");
+    match say(wire, command.as_bytes()).await?.starts_with(b"+OK") {
+        true => Ok(()),
+        false => or_best_effort(pool, "it refuses XCLIENT"),
+    }
+}
+
+/// RFC 3206: some refusals say nothing of the credentials.
+fn refused(text: &[u8]) -> Failed {
+    let text = words(text);
+    let upper = text.to_ascii_uppercase();
+    match upper.starts_with("[SYS/TEMP]") {
+        true => Failed::Unavailable(text),
+        false => Failed::Rejected(Refusal {
+            code: String::new(),
+            text,
+        }),
+    }
+}
+
+async fn say(wire: &mut Wire, command: &[u8]) -> Result<BytesMut, Failed> {
+    wire.send(command).await.map_err(Failed::unreachable)?;
+    next_line(wire, LONGEST_LINE).await
+}

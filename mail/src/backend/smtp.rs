@@ -1,0 +1,326 @@
+//! Logging in at an SMTP server: EHLO, XCLIENT, and the mechanism that the server offers.
+
+use std::net::IpAddr;
+
+use alb_conf::{ClientInfo, MailLogin};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::imap::{line_of, plain_message};
+use super::{
+    Failed, LoggedIn, Opened, Proof, Refusal, Visit, client_ip, late, more, or_best_effort, wants,
+    words,
+};
+use crate::capabilities::Offers;
+use crate::service::Pool;
+use crate::smtp::reply::Reply;
+use crate::smtp::xtext::xtext;
+use crate::wire::Wire;
+
+/// Longest line of XCLIENT (Postfix's XCLIENT_README).
+const LONGEST_XCLIENT: usize = 512;
+
+/// Reads the greeting.
+pub(super) async fn greeted(wire: &mut Wire) -> Result<Vec<u8>, Failed> {
+    let reply = next_reply(wire).await?;
+    match reply.code {
+        220 => Ok(reply.raw.to_vec()),
+        _ => Err(Failed::Unreachable(format!(
+            "it greets with `{} {}`",
+            reply.code,
+            reply.text()
+        ))),
+    }
+}
+
+/// Asks for TLS and reads the go-ahead.
+pub(super) async fn ask_for_tls(wire: &mut Wire, name: &str) -> Result<(), Failed> {
+    if !ehlo(wire, name).await?.has("STARTTLS") {
+        return Err(Failed::unreachable("it does not offer STARTTLS"));
+    }
+    match say(wire, b"STARTTLS\r\n").await?.code {
+        220 => Ok(()),
+        _ => Err(Failed::unreachable("it refuses STARTTLS")),
+    }
+}
+
+/// Finds out what the server offers.
+pub(super) async fn opened(mut wire: Wire, banner: Vec<u8>, name: &str) -> Result<Opened, Failed> {
+    let offers = ehlo(&mut wire, name).await?;
+    Ok(Opened {
+        wire,
+        offers,
+        banner,
+    })
+}
+
+/// Tells the server of the client and logs in.
+pub(super) async fn log_in(
+    opened: Opened,
+    visit: &Visit<'_>,
+    pool: &Pool,
+) -> Result<LoggedIn, Failed> {
+    let Opened {
+        mut wire,
+        mut offers,
+        ..
+    } = opened;
+    let hello = match visit.helo {
+        "" => visit.service.hostname.as_str(),
+        name => name,
+    };
+    let mut introduced = false;
+    if wants(pool, ClientInfo::Xclient) {
+        introduced = introduce(&mut wire, &offers, visit, pool).await?;
+    }
+    if introduced {
+        // The server has begun anew, for another client; it may offer it other things.
+        offers = ehlo(&mut wire, hello).await?;
+    }
+    match present(&mut wire, visit, pool, &offers).await? {
+        None => Ok((wire, Vec::new(), Some(offers))),
+        Some(reply) if reply.code == 235 => Ok((wire, reply.raw.to_vec(), Some(offers))),
+        Some(reply) => Err(refused(&reply)),
+    }
+}
+
+/// Shows name and proof; the server's answer, or `None` where nobody logs in.
+async fn present(
+    wire: &mut Wire,
+    visit: &Visit<'_>,
+    pool: &Pool,
+    offers: &Offers,
+) -> Result<Option<Reply>, Failed> {
+    let Some(user) = visit.user else {
+        return Ok(None);
+    };
+    let reply = match (
+        *pool.plan.login,
+        &visit.proof,
+        &pool.master,
+        &pool.plan.master,
+    ) {
+        (MailLogin::Xclient | MailLogin::None, ..) => return Ok(None),
+        (MailLogin::Master, _, Some(password), Some(master)) => {
+            let message = plain_message(visit.verified, &master.user, password.as_bytes());
+            sasl(wire, "PLAIN", &message, offers).await
+        }
+        (_, Proof::Message(mechanism, message), _, _) => {
+            sasl(wire, mechanism, message.as_bytes(), offers).await
+        }
+        (_, Proof::Password(password), _, _) if offers.has_word("AUTH", "PLAIN") => {
+            sasl(
+                wire,
+                "PLAIN",
+                &plain_message(visit.authzid, user, password.as_bytes()),
+                offers,
+            )
+            .await
+        }
+        (_, Proof::Password(password), _, _) if offers.has_word("AUTH", "LOGIN") => {
+            by_prompts(wire, user.as_bytes(), password.as_bytes()).await
+        }
+        (_, Proof::Password(_), _, _) => Err(Failed::unreachable(
+            "it offers no mechanism for passwords (AUTH PLAIN or LOGIN) on this connection",
+        )),
+        _ => Err(Failed::unreachable("there is nothing to log in with")),
+    };
+    reply.map(Some).map_err(late)
+}
+
+async fn sasl(
+    wire: &mut Wire,
+    mechanism: &str,
+    message: &[u8],
+    offers: &Offers,
+) -> Result<Reply, Failed> {
+    if !offers.has_word("AUTH", mechanism) {
+        return Err(Failed::Unavailable(format!(
+            "the server does not offer AUTH {mechanism}"
+        )));
+    }
+    let text = Zeroizing::new(STANDARD.encode(message));
+    let command = Zeroizing::new(format!("AUTH {mechanism} {}\r\n", *text));
+    // RFC 4954 § 4: a command line has 512 bytes; what is longer waits to be asked for.
+    let mut reply = match command.len() <= 512 {
+        true => say(wire, command.as_bytes()).await?,
+        false => {
+            say(wire, format!("AUTH {mechanism}\r\n").as_bytes()).await?;
+            say(wire, &line_of(text.as_bytes())).await?
+        }
+    };
+    if reply.code == 334 {
+        // The error round of OAuth: an empty answer ends it (RFC 7628 § 3.2.3).
+        reply = say(wire, &line_of(b"")).await?;
+    }
+    Ok(reply)
+}
+
+async fn by_prompts(wire: &mut Wire, user: &[u8], password: &[u8]) -> Result<Reply, Failed> {
+    let mut reply = say(wire, b"AUTH LOGIN\r\n").await?;
+    for word in [user, password] {
+        if reply.code != 334 {
+            break;
+        }
+        let text = Zeroizing::new(STANDARD.encode(word));
+        reply = say(wire, &line_of(text.as_bytes())).await?;
+    }
+    Ok(reply)
+}
+
+fn refused(reply: &Reply) -> Failed {
+    let text = reply.text();
+    match reply.code {
+        // RFC 4954 § 4.7 and 6: 535 is the answer to wrong credentials, 534 and 538 to weak mechanisms.
+        500..=599 => {
+            let (code, text) = split_enhanced(reply.code, &text);
+            Failed::Rejected(Refusal { code, text })
+        }
+        _ => Failed::Unavailable(format!("the server answers `{} {text}`", reply.code)),
+    }
+}
+
+/// The code with the enhanced code (RFC 2034), and the text without it.
+fn split_enhanced(code: u16, text: &str) -> (String, String) {
+    let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let enhanced = first.starts_with(['2', '4', '5'])
+        && first.split('.').count() == 3
+        && first
+            .split('.')
+            .all(|part| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit()));
+    match enhanced {
+        true => (format!("{code} {first}"), rest.to_owned()),
+        false => (code.to_string(), text.to_owned()),
+    }
+}
+
+/// XCLIENT with the attributes the server lists; true if it has taken them.
+async fn introduce(
+    wire: &mut Wire,
+    offers: &Offers,
+    visit: &Visit<'_>,
+    pool: &Pool,
+) -> Result<bool, Failed> {
+    let Some(listed) = offers.find("XCLIENT") else {
+        or_best_effort(
+            pool,
+            "it does not offer XCLIENT; is the gateway in its `smtpd_authorized_xclient_hosts`?",
+        )?;
+        return Ok(false);
+    };
+    let names_user = *pool.plan.login == MailLogin::Xclient;
+    if names_user && !lists(listed, "LOGIN") {
+        return Err(Failed::unreachable("its XCLIENT takes no LOGIN"));
+    }
+    for command in xclient(listed, visit, names_user) {
+        let reply = say(wire, command.as_bytes()).await?;
+        if reply.code != 220 {
+            let why = format!("it answers XCLIENT with `{} {}`", reply.code, reply.text());
+            // Without the user's name nobody would be logged in.
+            if names_user {
+                return Err(Failed::Unreachable(why));
+            }
+            or_best_effort(pool, &why)?;
+        }
+    }
+    Ok(true)
+}
+
+/// The commands, each within the length that servers take.
+fn xclient(listed: &str, visit: &Visit<'_>, names_user: bool) -> Vec<String> {
+    let info = visit.info;
+    let address = match client_ip(info) {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("IPV6:{ip}"),
+    };
+    let login = names_user.then(|| xtext(visit.verified));
+    let attributes = [
+        ("NAME", Some("[UNAVAILABLE]".to_owned())),
+        ("ADDR", Some(address)),
+        ("PORT", Some(info.peer.port().to_string())),
+        ("PROTO", Some("ESMTP".to_owned())),
+        (
+            "HELO",
+            Some(visit.helo).filter(|helo| !helo.is_empty()).map(xtext),
+        ),
+        ("LOGIN", login),
+    ];
+    let mut commands = vec!["XCLIENT".to_owned()];
+    for (name, value) in attributes {
+        let Some(value) = value.filter(|_| lists(listed, name)) else {
+            continue;
+        };
+        let attribute = format!(" {name}={value}");
+        let last = commands.len() - 1;
+        if commands[last].len() + attribute.len() + 2 > LONGEST_XCLIENT
+            && commands[last] != "XCLIENT"
+        {
+            commands.push("XCLIENT".to_owned());
+        }
+        let last = commands.len() - 1;
+        commands[last] += &attribute;
+    }
+    commands
+        .into_iter()
+        .filter(|c| c != "XCLIENT")
+        .map(|c| c + "\r\n")
+        .collect()
+}
+
+fn lists(listed: &str, attribute: &str) -> bool {
+    listed
+        .split_whitespace()
+        .any(|name| name.eq_ignore_ascii_case(attribute))
+}
+
+async fn ehlo(wire: &mut Wire, name: &str) -> Result<Offers, Failed> {
+    let reply = say(wire, format!("EHLO {name}\r\n").as_bytes()).await?;
+    match reply.code {
+        250 => Ok(Offers::read(reply.texts().skip(1))),
+        _ => Err(Failed::Unreachable(format!(
+            "it answers EHLO with `{} {}`",
+            reply.code,
+            reply.text()
+        ))),
+    }
+}
+
+/// Sends a command and reads the reply.
+pub(crate) async fn say(wire: &mut Wire, command: &[u8]) -> Result<Reply, Failed> {
+    wire.send(command).await.map_err(Failed::unreachable)?;
+    next_reply(wire).await
+}
+
+async fn next_reply(wire: &mut Wire) -> Result<Reply, Failed> {
+    loop {
+        match Reply::take(&mut wire.buffer) {
+            Ok(Some(reply)) => return Ok(reply),
+            Ok(None) => more(wire).await?,
+            Err(_) => {
+                let seen = words(&wire.buffer[..wire.buffer.len().min(80)]);
+                return Err(Failed::Unreachable(format!(
+                    "it says `{seen}`, which is no SMTP"
+                )));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enhanced_codes_are_told_from_text() {
+        assert_eq!(
+            split_enhanced(535, "5.7.8 Error: no"),
+            ("535 5.7.8".into(), "Error: no".into())
+        );
+        assert_eq!(split_enhanced(535, "no"), ("535".into(), "no".into()));
+        assert_eq!(
+            split_enhanced(535, "5.7.x no"),
+            ("535".into(), "5.7.x no".into())
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! What servers can do: the keywords they list, and what all servers of a pool have in common.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long what was learned is believed before the servers are asked again.
+const FRESH: Duration = Duration::from_secs(300);
+
+/// The keywords one server lists, each with its parameters: `AUTH PLAIN LOGIN`, `SIZE 1000`, `LITERAL+`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offers(Vec<String>);
+
+impl Offers {
+    /// Reads keywords with their parameters. What is not printable ASCII is passed over.
+    pub fn read<'l>(lines: impl IntoIterator<Item = &'l [u8]>) -> Self {
+        let printable =
+            |line: &&[u8]| !line.is_empty() && line.iter().all(|b| (b' '..=b'~').contains(b));
+        let text = |line: &[u8]| String::from_utf8_lossy(line).trim().to_owned();
+        Offers(lines.into_iter().filter(printable).map(text).collect())
+    }
+
+    /// The parameters of a keyword, in any case; `None` if it is not listed.
+    pub fn find(&self, keyword: &str) -> Option<&str> {
+        self.0.iter().find_map(|line| {
+            let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
+            first.eq_ignore_ascii_case(keyword).then_some(rest)
+        })
+    }
+
+    /// Whether a keyword is listed.
+    pub fn has(&self, keyword: &str) -> bool {
+        self.find(keyword).is_some()
+    }
+
+    /// Whether the parameters of a keyword have this word; also in the old form `AUTH=PLAIN LOGIN`.
+    pub fn has_word(&self, keyword: &str, word: &str) -> bool {
+        let old = self.0.iter().filter_map(|line| {
+            let (first, rest) = line.split_at_checked(keyword.len())?;
+            first
+                .eq_ignore_ascii_case(keyword)
+                .then(|| rest.strip_prefix('='))?
+        });
+        let mut words = self
+            .find(keyword)
+            .into_iter()
+            .chain(old)
+            .flat_map(str::split_whitespace);
+        words.any(|listed| listed.eq_ignore_ascii_case(word))
+    }
+
+    /// Every keyword with its parameters.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// Those of these keywords that are listed.
+    #[must_use]
+    pub fn only(&self, keywords: &[&str]) -> Offers {
+        let wanted = |line: &&String| {
+            let first = line.split(' ').next().unwrap_or(line);
+            keywords
+                .iter()
+                .any(|keyword| keyword.eq_ignore_ascii_case(first))
+        };
+        Offers(self.0.iter().filter(wanted).cloned().collect())
+    }
+
+    /// What both list; of two sizes the smaller.
+    #[must_use]
+    pub fn common(&self, other: &Offers) -> Offers {
+        let both = |line: &String| {
+            let (keyword, mine) = line.split_once(' ').unwrap_or((line, ""));
+            let theirs = other.find(keyword)?;
+            let smaller = match (mine.parse::<u64>(), theirs.parse::<u64>()) {
+                // RFC 1870 § 4: 0 is no limit.
+                (Ok(0), Ok(size)) | (Ok(size), Ok(0)) => size,
+                (Ok(mine), Ok(theirs)) => mine.min(theirs),
+                _ => return Some(line.clone()),
+            };
+            Some(format!("{keyword} {smaller}"))
+        };
+        Offers(self.0.iter().filter_map(both).collect())
+    }
+}
+
+/// What every server of a pool can do, as far as it is known.
+#[derive(Debug, Default)]
+pub struct Learned(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    offers: Option<Offers>,
+    asked: Option<Instant>,
+}
+
+impl Learned {
+    /// What is known.
+    pub fn offers(&self) -> Option<Offers> {
+        self.lock().offers.clone()
+    }
+
+    /// Whether the caller is to ask the servers: nobody has in the last five minutes.
+    pub fn is_due(&self, now: Instant) -> bool {
+        let mut state = self.lock();
+        let due = state
+            .asked
+            .is_none_or(|asked| now.duration_since(asked) >= FRESH);
+        if due {
+            state.asked = Some(now);
+        }
+        due
+    }
+
+    /// Takes what the servers said; `None`, when none could be asked, leaves what was known and lets somebody ask soon.
+    pub fn set(&self, offers: Option<Offers>) {
+        let mut state = self.lock();
+        match offers {
+            Some(offers) => state.offers = Some(offers),
+            None => state.asked = None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offers(lines: &[&str]) -> Offers {
+        Offers::read(lines.iter().map(|line| line.as_bytes()))
+    }
+
+    #[test]
+    fn words_are_found_in_both_forms_of_auth() {
+        assert!(offers(&["AUTH PLAIN login"]).has_word("auth", "LOGIN"));
+        assert!(offers(&["AUTH=PLAIN LOGIN"]).has_word("AUTH", "PLAIN"));
+        assert!(offers(&["AUTH=PLAIN", "AUTH=LOGIN"]).has_word("AUTH", "LOGIN"));
+        assert!(!offers(&["AUTH PLAIN"]).has_word("AUTH", "LOGIN"));
+    }
+
+    #[test]
+    fn what_is_common_has_the_smaller_size() {
+        let one = offers(&["SIZE 1000", "8BITMIME", "DSN"]);
+        let other = offers(&["dsn", "SIZE 500"]);
+        assert_eq!(one.common(&other), offers(&["SIZE 500", "DSN"]));
+        assert_eq!(one.common(&offers(&["SIZE 0"])), offers(&["SIZE 1000"]));
+    }
+
+    #[test]
+    fn one_asks_at_a_time_and_failure_lets_the_next_ask() {
+        let (learned, now) = (Learned::default(), Instant::now());
+        assert!(learned.is_due(now) && !learned.is_due(now));
+        learned.set(None);
+        assert!(learned.is_due(now));
+        learned.set(Some(Offers::default()));
+        assert!(!learned.is_due(now) && learned.is_due(now + FRESH));
+    }
+}

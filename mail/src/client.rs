@@ -1,0 +1,276 @@
+//! The client's side of a session before login: lines in, replies out, TLS in between, patience and its end.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use alb_core::tls::Acceptor;
+use alb_core::{ConnInfo, Socket, Stream, handshake};
+use bytes::BytesMut;
+use tokio::time::{timeout, timeout_at};
+
+use crate::line;
+use crate::record::Record;
+use crate::service::Service;
+use crate::wire::Wire;
+use crate::worker::Worker;
+
+/// A client that has not logged in.
+pub struct Client {
+    /// The connection.
+    pub wire: Wire,
+    /// Its facts.
+    pub info: ConnInfo,
+    /// TLCP and TLS, until they are in use.
+    pub acceptor: Option<Arc<Acceptor>>,
+    /// The listener it came to.
+    pub service: Arc<Service>,
+    /// The worker that serves it.
+    pub worker: Rc<Worker>,
+    /// What the log will say.
+    pub record: Record,
+    /// Malformed and unknown commands so far.
+    errors: u32,
+    /// Logins refused so far.
+    pub failures: u32,
+    /// Logins tried so far.
+    pub attempts: u32,
+    until: Instant,
+}
+
+/// Why nothing more is read from a client.
+#[derive(Debug)]
+pub enum Stop {
+    /// It closed the connection.
+    Closed,
+    /// It said nothing for too long, or took too long altogether.
+    Idle,
+    /// A line without end.
+    TooLong,
+    /// The worker is leaving.
+    Draining,
+    /// Too many malformed or unknown commands.
+    TooManyErrors,
+    /// Too many logins were refused.
+    TooManyFailures,
+    /// Bytes behind STARTTLS, or before the greeting.
+    Injection,
+    /// What may follow would be read as something else than was meant.
+    Violation(&'static str),
+    /// It said goodbye.
+    Quit,
+    /// Reading or writing failed.
+    Io(io::Error),
+    /// The handshake failed; its own line in the log says why.
+    Handshake,
+}
+
+impl Stop {
+    /// The word for the log.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Stop::Closed => "closed",
+            Stop::Idle => "idle",
+            Stop::TooLong => "line_too_long",
+            Stop::Draining => "draining",
+            Stop::TooManyErrors => "too_many_errors",
+            Stop::TooManyFailures => "too_many_failures",
+            Stop::Injection => "starttls_injection",
+            Stop::Violation(what) => what,
+            Stop::Quit => "quit",
+            Stop::Io(_) => "io_error",
+            Stop::Handshake => "handshake_failed",
+        }
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Stop::Io(error)
+    }
+}
+
+impl Client {
+    /// A client that has just connected.
+    pub fn new(
+        socket: Socket,
+        info: ConnInfo,
+        acceptor: Option<Arc<Acceptor>>,
+        service: Arc<Service>,
+        worker: Rc<Worker>,
+    ) -> Self {
+        let patience = match service.mx() {
+            // Another server stays as long as it has mail.
+            Some(_) => Duration::from_secs(3600),
+            None => *service.settings.timeouts.login,
+        };
+        Client {
+            wire: Wire::new(Stream::Plain(socket)),
+            record: Record::new(&info),
+            info,
+            acceptor,
+            service,
+            worker,
+            errors: 0,
+            failures: 0,
+            attempts: 0,
+            until: Instant::now() + patience,
+        }
+    }
+
+    /// Whether the connection is protected.
+    pub fn is_secure(&self) -> bool {
+        self.info.tls.is_some()
+    }
+
+    /// Whether it may be protected still.
+    pub fn may_upgrade(&self) -> bool {
+        self.acceptor.is_some()
+    }
+
+    /// Whether a password may be sent on this connection.
+    pub fn may_log_in(&self) -> bool {
+        self.is_secure() || *self.service.settings.plaintext_auth
+    }
+
+    /// The next line, without its end, of at most `most` bytes with it.
+    pub async fn line(&mut self, most: usize) -> Result<BytesMut, Stop> {
+        loop {
+            match line::take(&mut self.wire.buffer, most) {
+                Ok(Some(line)) => return Ok(line),
+                Ok(None) => self.more().await?,
+                Err(line::TooLong) => return Err(Stop::TooLong),
+            }
+        }
+    }
+
+    /// Waits for more bytes.
+    pub async fn more(&mut self) -> Result<(), Stop> {
+        let deadline = self
+            .until
+            .min(Instant::now() + self.service.command_timeout());
+        let begun = self.worker.drain.begun();
+        tokio::select! {
+            biased;
+            () = begun => Err(Stop::Draining),
+            filled = timeout_at(deadline.into(), self.wire.fill()) => match filled {
+                Ok(Ok(0)) => Err(Stop::Closed),
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) => Err(error.into()),
+                Err(_) => Err(Stop::Idle),
+            },
+        }
+    }
+
+    /// Sends a reply.
+    pub async fn send(&mut self, reply: impl AsRef<[u8]>) -> Result<(), Stop> {
+        let deadline = Instant::now() + self.service.command_timeout();
+        match timeout_at(deadline.into(), self.wire.send(reply.as_ref())).await {
+            Ok(sent) => Ok(sent?),
+            Err(_) => Err(Stop::Idle),
+        }
+    }
+
+    /// Counts a login that was refused.
+    /// With `close` it was the last.
+    pub fn refused(&mut self, close: bool) -> Result<(), Stop> {
+        match (close, self.failures < MOST_FAILURES) {
+            (true, _) => Err(Stop::Quit),
+            (false, true) => Ok(()),
+            (false, false) => Err(Stop::TooManyFailures),
+        }
+    }
+
+    /// Counts a malformed or unknown command.
+    pub fn mistake(&mut self) -> Result<(), Stop> {
+        self.errors += 1;
+        self.record.errors = self.errors;
+        match self.errors < self.service.settings.max_errors {
+            true => Ok(()),
+            false => Err(Stop::TooManyErrors),
+        }
+    }
+
+    /// Answers STARTTLS with `go_ahead` and shakes hands; `None` when that has ended the session. Bytes that have come
+    /// behind the command are an attack (CVE-2011-0411, CVE-2021-33515): they would be taken for bytes of the
+    /// protected connection.
+    pub async fn upgrade(mut self, go_ahead: &str) -> Option<Self> {
+        if !self.wire.buffer.is_empty() {
+            tracing::warn!(
+                client = %self.info.peer, listener = %self.service.name, reason = "starttls_injection",
+                "bytes behind STARTTLS, connection closed; help: this is an attack, or a client that does not wait"
+            );
+            self.leave(&Stop::Injection, "").await;
+            return None;
+        }
+        if let Err(stop) = self.send(go_ahead).await {
+            self.leave(&stop, "").await;
+            return None;
+        }
+        self.record.starttls = true;
+        self.secure().await
+    }
+
+    /// Shakes hands on a connection that is not protected yet; `None` when that has ended the session.
+    pub async fn secure(self) -> Option<Self> {
+        let Client {
+            mut info,
+            mut record,
+            service,
+            worker,
+            wire,
+            acceptor,
+            errors,
+            failures,
+            attempts,
+            until,
+        } = self;
+        let (Stream::Plain(socket), Some(acceptor)) = (wire.stream, acceptor) else {
+            return None;
+        };
+        match acceptor.accept(socket).await {
+            Ok(stream) => {
+                worker
+                    .stats
+                    .handshake(stream.info().protocol, stream.info().resumed);
+                info.tls = Some(Rc::new(stream.info().clone()));
+                record.secured(&info);
+                let wire = Wire::new(Stream::Tls(Box::new(stream)));
+                Some(Client {
+                    wire,
+                    info,
+                    acceptor: None,
+                    service,
+                    worker,
+                    record,
+                    errors,
+                    failures,
+                    attempts,
+                    until,
+                })
+            }
+            Err(error) => {
+                handshake::failed(&worker.stats, &service.name, info.peer, &error);
+                record.ended(&service, Stop::Handshake.reason());
+                None
+            }
+        }
+    }
+
+    /// Says the last words, closes, and writes the line of the log.
+    pub async fn leave(mut self, stop: &Stop, words: &str) {
+        if !words.is_empty() {
+            // It may have left already, and nobody waits long for it to listen.
+            let _ = timeout(LAST_WORDS, self.wire.send(words.as_bytes())).await;
+        }
+        let _ = timeout(LAST_WORDS, self.wire.finish()).await;
+        self.record.ended(&self.service, stop.reason());
+    }
+}
+
+/// Logins refused after which the connection is closed.
+const MOST_FAILURES: u32 = 3;
+
+/// How long a client may take to listen to its last reply.
+const LAST_WORDS: Duration = Duration::from_secs(2);

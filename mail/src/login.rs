@@ -1,0 +1,197 @@
+//! From credentials to a server that has taken them: who decides, where the session goes, what is said there. While that
+//! is under way nothing of the client is answered, but its leaving is noticed.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use alb_conf::MailLogin;
+use alb_core::ConnInfo;
+
+use crate::auth::{self, Accepted, Attempt, Decision};
+use crate::backend::{self, Backend, Failed, Visit};
+use crate::capabilities::Offers;
+use crate::client::{Client, Stop};
+use crate::sasl::{Challenge, Credentials, Exchange, Mechanism, Proof};
+use crate::service::{Pool, Service};
+use crate::worker::Worker;
+
+/// Bytes a client may send ahead while its login is under way.
+const AHEAD: usize = 16 * 1024;
+
+/// A login as the session asks for it.
+pub struct Asked<'a> {
+    /// What the client has shown.
+    pub credentials: &'a Credentials,
+    /// The mechanism, for the log.
+    pub mechanism: &'static str,
+    /// SMTP: the client's name.
+    pub helo: &'a str,
+    /// IMAP: what the client said of itself.
+    pub id: &'a [(String, Option<String>)],
+    /// POP3: commands to repeat before the login.
+    pub before: &'a [String],
+    /// What the client was promised.
+    pub promised: &'a Offers,
+}
+
+/// How a login ended.
+pub enum Outcome {
+    /// The session goes on at this server.
+    In(Box<Backend>),
+    /// The client is turned away.
+    Rejected(Rejection),
+    /// Nobody could say; it may be tried again later.
+    Unavailable,
+}
+
+/// What a client that is turned away is told.
+#[derive(Debug, Default)]
+pub struct Rejection {
+    /// SMTP: the code to answer with; empty for the usual one.
+    pub code: String,
+    /// The words, one line; empty for the usual ones.
+    pub text: String,
+    /// Whether the session ends with the answer.
+    pub close: bool,
+}
+
+/// An exchange by one mechanism, with a challenge for those that answer one.
+pub fn exchange(client: &Client, mechanism: Mechanism) -> Exchange {
+    let challenge = (mechanism == Mechanism::CramMd5).then(|| {
+        // Keyed with what the system's random numbers gave: nobody can foretell it.
+        let random = RandomState::new().hash_one(client.info.id);
+        Challenge::new(&client.service.hostname, SystemTime::now(), random)
+    });
+    Exchange::new(mechanism, client.service.auth.rules(), challenge)
+}
+
+/// Logs a client in.
+///
+/// # Errors
+///
+/// The client left while it was under way.
+pub async fn log_in(client: &mut Client, asked: &Asked<'_>) -> Result<Outcome, Stop> {
+    client.attempts += 1;
+    client.record.mechanism = asked.mechanism;
+    client.record.user.clone_from(&asked.credentials.user);
+    let number = client.attempts;
+    let Client {
+        wire,
+        info,
+        service,
+        worker,
+        ..
+    } = &mut *client;
+    let result = tokio::select! {
+        biased;
+        result = Box::pin(decide_and_visit(service, info, worker, asked, number)) => result,
+        () = wire.closed(AHEAD) => return Err(Stop::Closed),
+    };
+    match result {
+        Ok(backend) => {
+            client.record.logged_in = true;
+            client.record.server = backend.server.to_string();
+            Ok(Outcome::In(Box::new(backend)))
+        }
+        Err(Turned::Away(rejection)) => {
+            client.failures += 1;
+            Ok(Outcome::Rejected(rejection))
+        }
+        Err(Turned::Later(why)) => {
+            tracing::warn!(client = %client.info.peer, listener = %client.service.name, "no login: {why}");
+            Ok(Outcome::Unavailable)
+        }
+    }
+}
+
+/// Why there is no login.
+enum Turned {
+    Away(Rejection),
+    Later(String),
+}
+
+async fn decide_and_visit(
+    service: &Arc<Service>,
+    info: &ConnInfo,
+    worker: &Worker,
+    asked: &Asked<'_>,
+    number: u32,
+) -> Result<Backend, Turned> {
+    let attempt = Attempt {
+        protocol: service.protocol,
+        conn: info,
+        client_host: None,
+        number,
+        what: auth::Asked::Login(asked.credentials),
+    };
+    let accepted = match service.auth.decide(&attempt).await {
+        Decision::Accept(accepted) => accepted,
+        Decision::Unavailable { reason } => return Err(Turned::Later(reason)),
+        Decision::Refuse(refusal) => {
+            tokio::time::sleep(refusal.wait).await;
+            return Err(Turned::Away(Rejection {
+                code: refusal.smtp_code.unwrap_or_default(),
+                text: refusal.text.unwrap_or_default(),
+                close: refusal.close,
+            }));
+        }
+    };
+    let pool = pool_of(service, &accepted)?;
+    let visit = Visit {
+        service,
+        info,
+        user: Some(&accepted.login),
+        verified: &accepted.user,
+        authzid: accepted.authzid.as_deref().unwrap_or_default(),
+        server: accepted.server,
+        proof: proof_of(&accepted, &asked.credentials.proof),
+        helo: asked.helo,
+        id: asked.id,
+        before: asked.before,
+        promised: asked.promised,
+    };
+    backend::log_in(&visit, pool, worker)
+        .await
+        .map_err(|failed| match failed {
+            Failed::Rejected(refusal) => Turned::Away(Rejection {
+                code: refusal.code,
+                text: refusal.text,
+                close: false,
+            }),
+            Failed::Unreachable(why) | Failed::Unavailable(why) => Turned::Later(why),
+        })
+}
+
+/// The servers of a user. Those that take the gateway's word for who it is are not for users that nobody has verified.
+fn pool_of<'s>(service: &'s Service, accepted: &Accepted) -> Result<&'s Arc<Pool>, Turned> {
+    let pool = match &accepted.upstream {
+        None => &service.pool,
+        Some(name) => {
+            let unknown = || Turned::Later(format!("there is no upstream `{name}`"));
+            service.pools.get(&**name).ok_or_else(unknown)?
+        }
+    };
+    let unverified = accepted.source == auth::PASSTHROUGH || accepted.user.is_empty();
+    match *pool.plan.login {
+        MailLogin::Master | MailLogin::Xclient | MailLogin::None if unverified => Err(Turned::Later(
+            "nobody has verified the user, and the servers would not; help: name a `[mail_auth]` with `http`, `file` or `ldap`"
+                .to_owned(),
+        )),
+        _ => Ok(pool),
+    }
+}
+
+/// What a server is shown: the password that whoever decided gave, or what the client has shown. Digests cannot be passed
+/// on: they answer our challenge.
+fn proof_of<'a>(accepted: &'a Accepted, shown: &'a Proof) -> backend::Proof<'a> {
+    match (&accepted.password, shown) {
+        (Some(password), _) | (None, Proof::Password(password)) => {
+            backend::Proof::Password(password)
+        }
+        (None, Proof::Token { mechanism, message }) => {
+            backend::Proof::Message(mechanism.name(), message)
+        }
+        _ => backend::Proof::None,
+    }
+}

@@ -1,0 +1,250 @@
+//! A POP3 session: greeting, commands before login, and then the relay.
+
+use zeroize::Zeroize;
+
+use super::command::{Command, parse};
+use crate::backend::{self, Backend};
+use crate::capabilities::Offers;
+use crate::client::{Client, Stop};
+use crate::login::{self, Asked, Outcome};
+use crate::relay;
+use crate::sasl::{Credentials, Failure, MAX_LINE, Mechanism, Step};
+
+/// Longest command with its end (RFC 2449 § 4).
+const LONGEST_LINE: usize = 255;
+
+/// What may be offered of what every server has.
+const PASSED_ON: [&str; 2] = ["UTF8", "LANG"];
+
+/// A session before login.
+#[derive(Default)]
+struct Session {
+    user: Option<Vec<u8>>,
+    /// Commands that the server must hear before the login.
+    before: Vec<String>,
+    promised: Offers,
+}
+
+/// What follows a command.
+enum Next {
+    Command,
+    Upgrade,
+    Relay(Box<Backend>),
+}
+
+/// Serves a client from the greeting to the end.
+pub async fn serve(mut client: Client) {
+    let mut session = Session::default();
+    if let Err(stop) = session.greet(&mut client).await {
+        return client.leave(&stop, farewell(&stop)).await;
+    }
+    loop {
+        match session.step(&mut client).await {
+            Ok(Next::Command) => {}
+            Ok(Next::Upgrade) => {
+                match Box::pin(client.upgrade("+OK Begin TLS negotiation now\r\n")).await {
+                    Some(secured) => client = secured,
+                    None => return,
+                }
+                // Nothing that was said before counts.
+                session = Session {
+                    promised: session.promised,
+                    ..Session::default()
+                };
+            }
+            Ok(Next::Relay(backend)) => return relay::run(client, *backend).await,
+            Err(stop) => return client.leave(&stop, farewell(&stop)).await,
+        }
+    }
+}
+
+fn farewell(stop: &Stop) -> &'static str {
+    match stop {
+        Stop::Idle => "-ERR Disconnected for inactivity\r\n",
+        Stop::TooLong | Stop::Violation(_) => "-ERR Input cannot be understood\r\n",
+        Stop::Draining => "-ERR [SYS/TEMP] Server is shutting down, try again later\r\n",
+        Stop::TooManyErrors => "-ERR Too many invalid commands\r\n",
+        Stop::TooManyFailures => "-ERR [AUTH] Too many failed logins\r\n",
+        Stop::Injection | Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => "",
+    }
+}
+
+impl Session {
+    async fn greet(&mut self, client: &mut Client) -> Result<(), Stop> {
+        let service = &client.service;
+        let pool = backend::offers(service, &service.pool).await;
+        self.promised = pool.only(&PASSED_ON);
+        let greeting = format!("+OK {} ready\r\n", service.hostname);
+        client.send(greeting).await
+    }
+
+    fn capabilities(&self, client: &Client) -> String {
+        let mut list = "+OK Capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n".to_owned();
+        let mut add = |line: &str| {
+            list += line;
+            list += "\r\n";
+        };
+        self.promised.iter().for_each(&mut add);
+        if client.may_upgrade() {
+            add("STLS");
+        }
+        if client.may_log_in() {
+            add("USER");
+        }
+        let mechanisms: Vec<_> = client
+            .service
+            .offered(client.is_secure())
+            .map(Mechanism::name)
+            .collect();
+        if !mechanisms.is_empty() {
+            add(&format!("SASL {}", mechanisms.join(" ")));
+        }
+        add(".");
+        list
+    }
+
+    /// Reads and answers one command.
+    async fn step(&mut self, client: &mut Client) -> Result<Next, Stop> {
+        let mut line = client.line(LONGEST_LINE).await?;
+        let next = self.answer(client, &line).await;
+        line.as_mut().zeroize();
+        next
+    }
+
+    async fn answer(&mut self, client: &mut Client, line: &[u8]) -> Result<Next, Stop> {
+        let reply = match parse(line) {
+            Command::Capa => self.capabilities(client),
+            Command::Stls if client.may_upgrade() => return Ok(Next::Upgrade),
+            Command::Noop => "+OK\r\n".to_owned(),
+            Command::Quit => {
+                client.send("+OK Goodbye\r\n").await?;
+                return Err(Stop::Quit);
+            }
+            Command::User(_) | Command::Pass(_) | Command::Apop(..) | Command::Auth(..)
+                if !client.may_log_in() =>
+            {
+                "-ERR Use STLS first\r\n".to_owned()
+            }
+            // Whether the name exists is not told (RFC 1939 § 13).
+            Command::User(name) => {
+                self.user = Some(name.to_vec());
+                "+OK\r\n".to_owned()
+            }
+            Command::Pass(password) => return self.pass(client, password).await,
+            Command::Mechanisms => {
+                let names = client
+                    .service
+                    .offered(client.is_secure())
+                    .map(Mechanism::name);
+                let lines: String = names.map(|name| format!("{name}\r\n")).collect();
+                format!("+OK\r\n{lines}.\r\n")
+            }
+            Command::Auth(name, initial) => return self.authenticate(client, name, initial).await,
+            Command::Utf8 if self.promised.has("UTF8") => self.before_login("UTF8".to_owned()),
+            Command::Lang(Some(tag)) if self.promised.has("LANG") => {
+                self.before_login(format!("LANG {tag}"))
+            }
+            Command::Stls => return bad(client, "STLS is not possible here").await,
+            Command::Apop(..) | Command::Utf8 | Command::Lang(_) | Command::Unknown => {
+                return bad(client, "Unknown command, or not before login").await;
+            }
+            Command::Malformed => return bad(client, "Malformed command").await,
+        };
+        client.send(reply).await?;
+        Ok(Next::Command)
+    }
+
+    /// The server hears it at the login; only the last of its kind counts.
+    fn before_login(&mut self, command: String) -> String {
+        let verb = &command[..4];
+        self.before.retain(|earlier| !earlier.starts_with(verb));
+        self.before.push(command);
+        "+OK\r\n".to_owned()
+    }
+
+    async fn pass(&mut self, client: &mut Client, password: &[u8]) -> Result<Next, Stop> {
+        let Some(user) = self.user.take() else {
+            return bad(client, "USER comes first").await;
+        };
+        match Credentials::password(&user, password) {
+            Ok(credentials) => self.log_in(client, "USER", &credentials).await,
+            Err(_) => bad(client, "Invalid name or password").await,
+        }
+    }
+
+    async fn authenticate(
+        &mut self,
+        client: &mut Client,
+        name: &[u8],
+        initial: Option<&[u8]>,
+    ) -> Result<Next, Stop> {
+        let offered = Mechanism::from_name(name).filter(|m| client.service.mechanisms.contains(*m));
+        let Some(mechanism) = offered else {
+            return bad(client, "Unsupported mechanism").await;
+        };
+        let mut exchange = login::exchange(client, mechanism);
+        let mut step = exchange.begin(initial);
+        loop {
+            match step {
+                Ok(Step::Done(credentials)) => {
+                    return self.log_in(client, mechanism.name(), &credentials).await;
+                }
+                Ok(Step::Continue(challenge)) => {
+                    client.send(format!("+ {challenge}\r\n")).await?;
+                    let mut line = client.line(MAX_LINE + 2).await?;
+                    step = exchange.respond(&line);
+                    line.as_mut().zeroize();
+                }
+                Err(Failure::Cancelled) => return bad(client, "Authentication cancelled").await,
+                Err(_) => return bad(client, "Invalid response").await,
+            }
+        }
+    }
+
+    async fn log_in(
+        &mut self,
+        client: &mut Client,
+        mechanism: &'static str,
+        credentials: &Credentials,
+    ) -> Result<Next, Stop> {
+        let asked = Asked {
+            credentials,
+            mechanism,
+            helo: "",
+            id: &[],
+            before: &self.before,
+            promised: &self.promised,
+        };
+        match login::log_in(client, &asked).await? {
+            Outcome::In(mut backend) => {
+                let welcome = std::mem::take(&mut backend.welcome);
+                client
+                    .send([b"+OK ", &welcome[..], b"\r\n"].concat())
+                    .await?;
+                Ok(Next::Relay(backend))
+            }
+            Outcome::Rejected(refusal) => {
+                let text = match refusal.text.as_str() {
+                    "" => "[AUTH] Authentication failed".to_owned(),
+                    text if text.starts_with('[') => text.to_owned(),
+                    text => format!("[AUTH] {text}"),
+                };
+                client.send(format!("-ERR {text}\r\n")).await?;
+                client.refused(refusal.close)?;
+                Ok(Next::Command)
+            }
+            Outcome::Unavailable => {
+                client
+                    .send("-ERR [SYS/TEMP] Temporary failure, try again later\r\n")
+                    .await?;
+                Ok(Next::Command)
+            }
+        }
+    }
+}
+
+async fn bad(client: &mut Client, text: &str) -> Result<Next, Stop> {
+    client.send(format!("-ERR {text}\r\n")).await?;
+    client.mistake()?;
+    Ok(Next::Command)
+}

@@ -1,0 +1,163 @@
+//! A mail listener as it is run: built once from the configuration, shared by all workers, immutable but for what it
+//! learns of its servers.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alb_conf::{Mail, MailMechanism, MailMx, MailProtocol, Map, TlsMode, UpstreamMail};
+use alb_core::upstream::Upstream;
+
+use crate::auth::Authenticator;
+use crate::capabilities::Learned;
+use crate::sasl::{Mechanism, Mechanisms};
+use crate::secret::Secret;
+
+/// A mail listener.
+pub struct Service {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// What its clients speak.
+    pub protocol: MailProtocol,
+    /// The name in greetings.
+    pub hostname: String,
+    /// As written: limits and timeouts.
+    pub settings: Mail,
+    /// Mechanisms offered.
+    pub mechanisms: Mechanisms,
+    /// Who decides about logins.
+    pub auth: Arc<Authenticator>,
+    /// The servers.
+    pub pool: Arc<Pool>,
+    /// Servers of single domains (MX).
+    pub domains: HashMap<String, Arc<Pool>>,
+    /// The servers of every upstream: who decides about a login may name any.
+    pub pools: HashMap<String, Arc<Pool>>,
+}
+
+/// The servers of an upstream with what is needed to log in there.
+pub struct Pool {
+    /// The servers.
+    pub upstream: Arc<Upstream>,
+    /// How they are logged in to.
+    pub plan: UpstreamMail,
+    /// The master user's password.
+    pub master: Option<Secret>,
+    /// What every one of them can do.
+    pub learned: Learned,
+}
+
+/// What a listener needs besides its section of the configuration.
+pub struct Parts<'p> {
+    /// Every upstream by name.
+    pub upstreams: &'p HashMap<String, Arc<Upstream>>,
+    /// How the servers of each are logged in to.
+    pub plans: &'p Map<alb_conf::Upstream>,
+    /// The passwords of master users, by upstream.
+    pub masters: &'p HashMap<String, Secret>,
+    /// Who decides about logins, by name.
+    pub authenticators: &'p HashMap<String, Arc<Authenticator>>,
+}
+
+impl Service {
+    /// Builds a listener; `None` if its section lacks something, which its check has said.
+    pub fn build(written: &Mail, parts: &Parts<'_>) -> Option<Self> {
+        let pools: HashMap<String, Arc<Pool>> = parts
+            .upstreams
+            .keys()
+            .filter_map(|name| Some((name.clone(), parts.pool(name)?)))
+            .collect();
+        let find = |name: &str| pools.get(name).map(Arc::clone);
+        let pool = find(written.upstream.as_deref()?)?;
+        let auth = match &written.auth {
+            None => Arc::new(Authenticator::passthrough()),
+            Some(name) => Arc::clone(parts.authenticators.get(name.as_str())?),
+        };
+        let mx = written.smtp.mx.iter().flat_map(|mx| &mx.upstreams);
+        let domains = mx.map(|(domain, name)| Some((domain.to_lowercase(), find(name)?)));
+        let domains = domains.collect::<Option<HashMap<_, _>>>()?;
+        let hostname = written.hostname.as_ref().map(|name| name.to_string());
+        Some(Service {
+            name: written.name().into(),
+            protocol: written.protocol.as_deref().copied()?,
+            hostname: hostname.unwrap_or_else(machine_name),
+            settings: written.clone(),
+            mechanisms: mechanisms(written),
+            auth,
+            pool,
+            domains,
+            pools,
+        })
+    }
+
+    /// How TLS begins for who connected to `local`.
+    pub fn tls_mode(&self, local: SocketAddr) -> Option<TlsMode> {
+        self.settings.tls_mode(local.port())
+    }
+
+    /// Whether mail is taken from other servers, without login.
+    pub fn mx(&self) -> Option<&MailMx> {
+        self.settings.smtp.mx.as_deref()
+    }
+
+    /// Longest silence after login.
+    pub fn idle(&self) -> Duration {
+        let by_protocol = match self.protocol {
+            MailProtocol::Imap => Duration::from_secs(35 * 60),
+            MailProtocol::Pop3 => Duration::from_secs(11 * 60),
+            MailProtocol::Smtp => Duration::from_secs(6 * 60),
+        };
+        self.settings
+            .timeouts
+            .idle
+            .map_or(by_protocol, |time| *time)
+    }
+
+    /// Longest pause between two commands before login.
+    pub fn command_timeout(&self) -> Duration {
+        match self.mx() {
+            // RFC 5321 § 4.5.3.2.7.
+            Some(_) => (*self.settings.timeouts.command).max(Duration::from_secs(300)),
+            None => *self.settings.timeouts.command,
+        }
+    }
+
+    /// The mechanisms to offer on a connection: those that show passwords need TLS around them.
+    pub fn offered(&self, secure: bool) -> impl Iterator<Item = Mechanism> {
+        let open = secure || *self.settings.plaintext_auth;
+        self.mechanisms.iter().filter(move |_| open)
+    }
+}
+
+impl Parts<'_> {
+    fn pool(&self, name: &str) -> Option<Arc<Pool>> {
+        Some(Arc::new(Pool {
+            upstream: Arc::clone(self.upstreams.get(name)?),
+            plan: self.plans.get(name)?.mail.clone(),
+            master: self.masters.get(name).cloned(),
+            learned: Learned::default(),
+        }))
+    }
+}
+
+/// The mechanisms of a listener: as written, or those for passwords.
+fn mechanisms(written: &Mail) -> Mechanisms {
+    let named = written.mechanisms.iter().filter_map(|name| match **name {
+        MailMechanism::Apop => None,
+        other => Mechanism::from_name(other.as_str().as_bytes()),
+    });
+    match written.mechanisms.is_empty() {
+        true => [Mechanism::Plain, Mechanism::Login].into_iter().collect(),
+        false => named.collect(),
+    }
+}
+
+/// The name of this machine, for greetings.
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}

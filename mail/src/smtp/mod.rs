@@ -1,0 +1,18 @@
+//! SMTP: the commands before login, the framing of what comes after it, and the replies. A server behind the gateway
+//! trusts it, so no byte of a client reaches the server without having been understood first.
+
+mod command;
+mod dots;
+mod framer;
+mod mx;
+mod parameters;
+mod relay;
+mod replies;
+pub mod reply;
+mod session;
+mod transaction;
+pub mod xtext;
+
+pub use command::{Command, parse};
+pub use framer::{Framer, Unit, Violation};
+pub use session::serve;

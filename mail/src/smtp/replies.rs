@@ -1,0 +1,223 @@
+//! Which of a server's replies answers what, and how it goes to the client: in the order of the commands, with the
+//! gateway's own replies between them. No I/O.
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+
+use super::reply::Reply;
+use crate::capabilities::Offers;
+
+/// Keywords of EHLO that may be offered to clients. Never those by which servers believe who a client is.
+pub const PASSED_ON: [&str; 8] = [
+    "SIZE",
+    "8BITMIME",
+    "SMTPUTF8",
+    "DSN",
+    "CHUNKING",
+    "BINARYMIME",
+    "PIPELINING",
+    "ENHANCEDSTATUSCODES",
+];
+
+/// What a reply answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// EHLO: its keywords are filtered.
+    Ehlo,
+    /// MAIL.
+    Mail,
+    /// MAIL that the client believes has been accepted (MX mode).
+    HeldMail,
+    /// RCPT.
+    Rcpt,
+    /// DATA.
+    Data,
+    /// The end of a message.
+    End,
+    /// A chunk, and whether it was the last.
+    Chunk(bool),
+    /// QUIT.
+    Quit,
+    /// Anything else that changes nothing.
+    Other,
+}
+
+/// What is waited for, in order.
+#[derive(Debug, Default)]
+pub struct Replies {
+    waiting: VecDeque<Waiting>,
+    /// The server's refusal of a held MAIL, which is the answer to its recipients.
+    refused_mail: Option<BytesMut>,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    Server(Asked),
+    Ours(String),
+}
+
+impl Replies {
+    /// The server will answer this.
+    pub fn ask(&mut self, asked: Asked) {
+        if asked == Asked::Mail {
+            self.refused_mail = None;
+        }
+        self.waiting.push_back(Waiting::Server(asked));
+    }
+
+    /// The gateway answers this itself, when it is its turn.
+    pub fn answer(&mut self, reply: &str) {
+        self.waiting
+            .push_back(Waiting::Ours(format!("{reply}\r\n")));
+    }
+
+    /// What the next reply of the server answers.
+    pub fn next(&self) -> Option<Asked> {
+        self.waiting.iter().find_map(|waiting| match waiting {
+            Waiting::Server(asked) => Some(*asked),
+            Waiting::Ours(_) => None,
+        })
+    }
+
+    /// How many replies are due.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Moves the gateway's own replies that are due to `out`.
+    pub fn settle(&mut self, out: &mut BytesMut) {
+        while let Some(Waiting::Ours(reply)) = self.waiting.front() {
+            out.extend_from_slice(reply.as_bytes());
+            self.waiting.pop_front();
+        }
+    }
+
+    /// Takes a reply of the server: what it answers, with its words on their way to the client in `out`. `None` for a
+    /// reply that nobody asked for.
+    pub fn take(
+        &mut self,
+        reply: &Reply,
+        offers: &Offers,
+        hostname: &str,
+        out: &mut BytesMut,
+    ) -> Option<Asked> {
+        self.settle(out);
+        let Some(Waiting::Server(asked)) = self.waiting.pop_front() else {
+            out.extend_from_slice(&reply.raw);
+            return None;
+        };
+        match (asked, &self.refused_mail) {
+            (Asked::Ehlo, _) if reply.is_positive() => {
+                out.extend_from_slice(ehlo(hostname, offers, &[]).as_bytes())
+            }
+            (Asked::HeldMail, _) => {
+                self.refused_mail = (!reply.is_positive()).then(|| reply.raw.clone())
+            }
+            (Asked::Rcpt, Some(refusal)) => out.extend_from_slice(refusal),
+            _ => out.extend_from_slice(&reply.raw),
+        }
+        self.settle(out);
+        Some(asked)
+    }
+}
+
+/// The reply to EHLO.
+pub fn ehlo(hostname: &str, offers: &Offers, own: &[String]) -> String {
+    let mut lines: Vec<String> = vec![hostname.to_owned()];
+    lines.extend(offers.iter().map(str::to_owned));
+    lines.extend(own.iter().cloned());
+    let last = lines.len() - 1;
+    let lines = lines.iter().enumerate();
+    lines
+        .map(|(number, line)| format!("250{}{line}\r\n", if number == last { ' ' } else { '-' }))
+        .collect()
+}
+
+/// What is offered to clients of what servers offer, with the smaller of both sizes.
+pub fn offered(servers: &Offers, max_size: u64) -> Offers {
+    let own = Offers::read([format!("SIZE {max_size}").as_bytes()]);
+    let passed = servers.only(&PASSED_ON);
+    let size = match servers.has("SIZE") {
+        true => own.common(servers),
+        false => own,
+    };
+    let rest = passed
+        .iter()
+        .filter(|line| !line.to_ascii_uppercase().starts_with("SIZE"));
+    Offers::read(size.iter().chain(rest).map(str::as_bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(text: &str) -> Reply {
+        Reply::take(&mut BytesMut::from(text))
+            .expect("a reply")
+            .expect("a whole one")
+    }
+
+    fn offers(lines: &[&str]) -> Offers {
+        Offers::read(lines.iter().map(|line| line.as_bytes()))
+    }
+
+    #[test]
+    fn our_own_replies_wait_for_their_turn() {
+        let (mut replies, mut out) = (Replies::default(), BytesMut::new());
+        replies.ask(Asked::Mail);
+        replies.answer("500 5.5.1 no");
+        replies.settle(&mut out);
+        assert!(out.is_empty());
+        assert_eq!(
+            replies.take(&reply("250 ok\r\n"), &Offers::default(), "h", &mut out),
+            Some(Asked::Mail)
+        );
+        assert_eq!(&out[..], b"250 ok\r\n500 5.5.1 no\r\n");
+        assert_eq!(
+            replies.take(&reply("421 bye\r\n"), &Offers::default(), "h", &mut out),
+            None
+        );
+    }
+
+    #[test]
+    fn what_a_server_offers_is_filtered() {
+        let seen = offered(
+            &offers(&[
+                "SIZE 10",
+                "XCLIENT NAME ADDR",
+                "AUTH PLAIN",
+                "STARTTLS",
+                "VRFY",
+                "DSN",
+            ]),
+            100,
+        );
+        assert_eq!(seen, offers(&["SIZE 10", "DSN"]));
+        assert_eq!(offered(&Offers::default(), 100), offers(&["SIZE 100"]));
+        assert_eq!(
+            ehlo("h", &seen, &["STARTTLS".into()]),
+            "250-h\r\n250-SIZE 10\r\n250-DSN\r\n250 STARTTLS\r\n"
+        );
+    }
+
+    #[test]
+    fn the_refusal_of_a_held_sender_answers_its_recipients() {
+        let (mut replies, mut out) = (Replies::default(), BytesMut::new());
+        replies.ask(Asked::HeldMail);
+        replies.ask(Asked::Rcpt);
+        replies.take(
+            &reply("553 no sender\r\n"),
+            &Offers::default(),
+            "h",
+            &mut out,
+        );
+        replies.take(
+            &reply("503 mail first\r\n"),
+            &Offers::default(),
+            "h",
+            &mut out,
+        );
+        assert_eq!(&out[..], b"553 no sender\r\n");
+    }
+}

@@ -1,0 +1,390 @@
+//! An SMTP session before its server is known: greeting, EHLO, STARTTLS, AUTH; in MX mode MAIL and the first RCPT.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use alb_conf::TlsMode;
+use bytes::BytesMut;
+use tokio::time::timeout_at;
+use zeroize::Zeroize;
+
+use super::command::{Command, parse};
+use super::framer::{Framer, Unit, Violation};
+use super::mx;
+use super::parameters::Argument;
+use super::relay::Relay;
+use super::replies::{ehlo, offered};
+use crate::backend::{self, Backend, Visit};
+use crate::capabilities::Offers;
+use crate::client::{Client, Stop};
+use crate::login::{self, Asked, Outcome};
+use crate::sasl::{Credentials, Failure, MAX_LINE, Mechanism, Step};
+use crate::service::Pool;
+
+/// A session before its server is known.
+struct Session {
+    framer: Framer,
+    helo: String,
+    offers: Offers,
+    /// MX mode: the line of MAIL.
+    mail: Option<BytesMut>,
+}
+
+/// What follows a command.
+enum Next {
+    Command,
+    Upgrade,
+    LoggedIn(Box<Backend>),
+    /// MX mode: a server, the servers it is one of, and the RCPT that has chosen them.
+    Chosen(Box<Backend>, Arc<Pool>, BytesMut),
+}
+
+/// Serves a client from the greeting to the end.
+pub async fn serve(mut client: Client) {
+    let mut session = Session::new(&client);
+    if let Err(stop) = session.greet(&mut client).await {
+        return client.leave(&stop, farewell(&stop)).await;
+    }
+    loop {
+        match session.step(&mut client).await {
+            Ok(Next::Command) => {}
+            Ok(Next::Upgrade) => {
+                match Box::pin(client.upgrade("220 2.0.0 Ready to start TLS\r\n")).await {
+                    Some(secured) => client = secured,
+                    None => return,
+                }
+                // Nothing that was said before counts (RFC 3207 § 4.2).
+                session = Session {
+                    offers: session.offers,
+                    ..Session::new(&client)
+                };
+            }
+            Ok(Next::LoggedIn(backend)) => {
+                let (relay, _active) = Relay::new(client, *backend, None);
+                return Box::pin(relay.run()).await;
+            }
+            Ok(Next::Chosen(backend, pool, rcpt)) => {
+                let (mut relay, _active) = Relay::new(client, *backend, Some(pool));
+                relay.replay(&session.mail.unwrap_or_default(), &rcpt);
+                return Box::pin(relay.run()).await;
+            }
+            Err(stop) => return client.leave(&stop, farewell(&stop)).await,
+        }
+    }
+}
+
+fn farewell(stop: &Stop) -> &'static str {
+    match stop {
+        Stop::Idle => "421 4.4.2 Timeout, closing connection\r\n",
+        Stop::TooLong => "500 5.5.2 Line too long\r\n",
+        Stop::Violation("early_talker") => "503 5.5.0 Improper use of SMTP command pipelining\r\n",
+        Stop::Violation("chunk_size") => "501 5.5.4 Malformed argument\r\n",
+        Stop::Violation(_) => "521 5.5.2 Lines must end with CRLF\r\n",
+        Stop::Draining => "421 4.3.2 Shutting down, try again later\r\n",
+        Stop::TooManyErrors => "421 4.7.0 Too many errors\r\n",
+        Stop::TooManyFailures => "421 4.7.0 Too many failed logins\r\n",
+        Stop::Injection | Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => "",
+    }
+}
+
+impl Session {
+    fn new(client: &Client) -> Self {
+        Session {
+            framer: Framer::new(client.service.settings.smtp.bare_lf == alb_conf::BareLf::Fix),
+            helo: String::new(),
+            offers: Offers::default(),
+            mail: None,
+        }
+    }
+
+    async fn greet(&mut self, client: &mut Client) -> Result<(), Stop> {
+        let delay = *client.service.settings.smtp.greeting_delay;
+        if !delay.is_zero() {
+            // Who speaks before the greeting does not wait for answers either.
+            match timeout_at((Instant::now() + delay).into(), client.more()).await {
+                Ok(Ok(())) => return Err(Stop::Violation("early_talker")),
+                Ok(Err(stop)) => return Err(stop),
+                Err(_) => {}
+            }
+        }
+        let service = &client.service;
+        let pool = backend::offers(service, &service.pool).await;
+        self.offers = offered(&pool, *service.settings.smtp.max_size);
+        let greeting = format!("220 {} ESMTP ready\r\n", service.hostname);
+        client.send(greeting).await
+    }
+
+    /// Reads and answers one command.
+    async fn step(&mut self, client: &mut Client) -> Result<Next, Stop> {
+        let unit =
+            self.framer
+                .next(&mut client.wire.buffer)
+                .map_err(|violation| match violation {
+                    Violation::TooLong => Stop::TooLong,
+                    Violation::Unsound => Stop::Violation("bare_line_end"),
+                })?;
+        match unit {
+            None => client.more().await.map(|()| Next::Command),
+            // A chunk that nobody wanted.
+            Some(Unit::Data(..) | Unit::Chunk(..)) => Ok(Next::Command),
+            Some(Unit::Line(mut line)) => {
+                let next = self.answer(client, &line).await;
+                line.as_mut().zeroize();
+                next
+            }
+        }
+    }
+
+    async fn answer(&mut self, client: &mut Client, line: &[u8]) -> Result<Next, Stop> {
+        let reply = match parse(line) {
+            Command::Ehlo(name) => {
+                self.greeted(name);
+                ehlo(
+                    &client.service.hostname,
+                    &self.offers,
+                    &self.own_keywords(client),
+                )
+            }
+            Command::Helo(name) => {
+                self.greeted(name);
+                format!("250 {}\r\n", client.service.hostname)
+            }
+            Command::Starttls if client.may_upgrade() => return Ok(Next::Upgrade),
+            Command::Auth(name, initial) => return self.auth(client, name, initial).await,
+            Command::Noop => "250 2.0.0 Ok\r\n".to_owned(),
+            Command::Rset => {
+                self.mail = None;
+                "250 2.0.0 Ok\r\n".to_owned()
+            }
+            Command::Quit => {
+                client.send("221 2.0.0 Bye\r\n").await?;
+                return Err(Stop::Quit);
+            }
+            Command::Help => "214 2.0.0 See RFC 5321\r\n".to_owned(),
+            Command::Vrfy => "252 2.5.2 Cannot verify, send some mail\r\n".to_owned(),
+            Command::Mail(_) | Command::Rcpt(_) if client.service.mx().is_some() => {
+                return self.mx(client, line).await;
+            }
+            Command::Mail(_) | Command::Rcpt(_) | Command::Data => {
+                return no(client, not_logged_in(client)).await;
+            }
+            Command::Bdat(size, _) => {
+                if size > *client.service.settings.smtp.max_size {
+                    return Err(Stop::Violation("chunk_size"));
+                }
+                self.framer.chunk(size);
+                return no(client, not_logged_in(client)).await;
+            }
+            Command::LostSize => return Err(Stop::Violation("chunk_size")),
+            Command::Starttls => {
+                return no(client, "503 5.5.1 STARTTLS is not possible here").await;
+            }
+            Command::Other(_) => return no(client, "500 5.5.1 Unknown command").await,
+            Command::Malformed => return no(client, "501 5.5.4 Malformed argument").await,
+        };
+        client.send(reply).await?;
+        Ok(Next::Command)
+    }
+
+    fn greeted(&mut self, name: &str) {
+        name.clone_into(&mut self.helo);
+        self.mail = None;
+    }
+
+    fn own_keywords(&self, client: &Client) -> Vec<String> {
+        let mut own = Vec::new();
+        if client.may_upgrade() {
+            own.push("STARTTLS".to_owned());
+        }
+        let names: Vec<_> = client
+            .service
+            .offered(client.is_secure())
+            .map(Mechanism::name)
+            .collect();
+        if client.service.mx().is_none() && !names.is_empty() {
+            own.push(format!("AUTH {}", names.join(" ")));
+        }
+        own
+    }
+
+    async fn auth(
+        &mut self,
+        client: &mut Client,
+        name: &[u8],
+        initial: Option<&[u8]>,
+    ) -> Result<Next, Stop> {
+        if client.service.mx().is_some() || self.helo.is_empty() {
+            return no(client, "503 5.5.1 AUTH is not possible here").await;
+        }
+        if !client.may_log_in() {
+            return no(
+                client,
+                "538 5.7.11 Encryption required for requested authentication mechanism",
+            )
+            .await;
+        }
+        let offered = Mechanism::from_name(name).filter(|m| client.service.mechanisms.contains(*m));
+        let Some(mechanism) = offered else {
+            return no(client, "504 5.5.4 Unrecognized authentication type").await;
+        };
+        let mut exchange = login::exchange(client, mechanism);
+        let mut step = exchange.begin(initial);
+        loop {
+            match step {
+                Ok(Step::Done(credentials)) => {
+                    return self.log_in(client, mechanism.name(), &credentials).await;
+                }
+                Ok(Step::Continue(challenge)) => {
+                    client.send(format!("334 {challenge}\r\n")).await?;
+                    let mut line = match client.line(MAX_LINE + 2).await {
+                        Err(Stop::TooLong) => return Err(Stop::TooLong),
+                        other => other?,
+                    };
+                    step = exchange.respond(&line);
+                    line.as_mut().zeroize();
+                }
+                Err(Failure::TooLong) => {
+                    return no(client, "500 5.5.6 Authentication exchange line is too long").await;
+                }
+                Err(Failure::Cancelled) => {
+                    return no(client, "501 5.5.2 Authentication cancelled").await;
+                }
+                Err(Failure::BadBase64) => return no(client, "501 5.5.2 Invalid base64").await,
+                Err(Failure::Malformed | Failure::OtherIdentity) => {
+                    return no(client, "535 5.7.8 Authentication credentials invalid").await;
+                }
+            }
+        }
+    }
+
+    async fn log_in(
+        &mut self,
+        client: &mut Client,
+        mechanism: &'static str,
+        credentials: &Credentials,
+    ) -> Result<Next, Stop> {
+        let asked = Asked {
+            credentials,
+            mechanism,
+            helo: &self.helo,
+            id: &[],
+            before: &[],
+            promised: &self.offers,
+        };
+        match login::log_in(client, &asked).await? {
+            Outcome::In(backend) => {
+                client
+                    .send("235 2.7.0 Authentication successful\r\n")
+                    .await?;
+                Ok(Next::LoggedIn(backend))
+            }
+            Outcome::Rejected(refusal) => {
+                let code = match refusal.code.contains(' ') {
+                    true => refusal.code,
+                    false => "535 5.7.8".to_owned(),
+                };
+                let text = match refusal.text.as_str() {
+                    "" => "Authentication credentials invalid",
+                    text => text,
+                };
+                client.send(format!("{code} {text}\r\n")).await?;
+                client.refused(refusal.close)?;
+                Ok(Next::Command)
+            }
+            Outcome::Unavailable => {
+                client
+                    .send("454 4.7.0 Temporary authentication failure\r\n")
+                    .await?;
+                Ok(Next::Command)
+            }
+        }
+    }
+
+    /// MAIL is kept until the first recipient tells where it goes.
+    async fn mx(&mut self, client: &mut Client, line: &[u8]) -> Result<Next, Stop> {
+        if self.helo.is_empty() {
+            return no(client, "503 5.5.1 EHLO comes first").await;
+        }
+        if client.service.tls_mode(client.info.local) == Some(TlsMode::Starttls)
+            && !client.is_secure()
+        {
+            return no(client, "530 5.7.0 Must issue a STARTTLS command first").await;
+        }
+        let service = Arc::clone(&client.service);
+        match (parse(line), service.mx()) {
+            (Command::Mail(argument), _) if self.mail.is_none() => {
+                let checked = Argument::read(argument);
+                let most = *service.settings.smtp.max_size;
+                if let Err(refused) = checked.and_then(|read| read.check_mail(&self.offers, most)) {
+                    return no(client, refused).await;
+                }
+                self.mail = Some(BytesMut::from(line));
+                client.send("250 2.1.0 Ok\r\n").await?;
+                Ok(Next::Command)
+            }
+            (Command::Rcpt(argument), Some(domains)) if self.mail.is_some() => {
+                let checked = Argument::read(argument).and_then(|read| {
+                    read.check_rcpt(&self.offers)?;
+                    mx::pool_for(&service, domains, read.path)
+                });
+                match checked {
+                    Ok(pool) => self.choose(client, pool, line).await,
+                    Err(refused) => no(client, refused).await,
+                }
+            }
+            _ => no(client, "503 5.5.1 Not at this point").await,
+        }
+    }
+
+    async fn choose(
+        &mut self,
+        client: &mut Client,
+        pool: &Arc<Pool>,
+        rcpt: &[u8],
+    ) -> Result<Next, Stop> {
+        let visit = Visit {
+            service: &client.service,
+            info: &client.info,
+            user: None,
+            verified: "",
+            authzid: "",
+            server: None,
+            proof: backend::Proof::None,
+            helo: &self.helo,
+            id: &[],
+            before: &[],
+            promised: &self.offers,
+        };
+        match Box::pin(backend::log_in(&visit, pool, &client.worker)).await {
+            Ok(backend) => {
+                client.record.server = backend.server.to_string();
+                Ok(Next::Chosen(
+                    Box::new(backend),
+                    Arc::clone(pool),
+                    BytesMut::from(rcpt),
+                ))
+            }
+            Err(failed) => {
+                tracing::warn!(client = %client.info.peer, listener = %client.service.name, "no server for a recipient: {failed:?}");
+                client
+                    .send("451 4.4.1 No mail server can be reached, try again later\r\n")
+                    .await?;
+                Ok(Next::Command)
+            }
+        }
+    }
+}
+
+fn not_logged_in(client: &Client) -> &'static str {
+    match (client.service.mx(), client.may_log_in()) {
+        (Some(_), _) => "503 5.5.1 Not at this point",
+        (None, false) => "530 5.7.0 Must issue a STARTTLS command first",
+        (None, true) => "530 5.7.1 Authentication required",
+    }
+}
+
+async fn no(client: &mut Client, reply: &str) -> Result<Next, Stop> {
+    client.send(format!("{reply}\r\n")).await?;
+    client.mistake()?;
+    Ok(Next::Command)
+}

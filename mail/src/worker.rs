@@ -1,0 +1,77 @@
+//! What the mail side of one worker keeps between sessions. Nothing here leaves its thread.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use alb_core::drain::Drain;
+use alb_core::stats::WorkerStats;
+use alb_core::upstream::{Active, Affinity, Cursor, Outcome, PeerRef, Tried, Upstream};
+
+/// The mail side of a worker.
+pub struct Worker {
+    /// Tells when the worker is leaving.
+    pub drain: Drain,
+    /// Counters.
+    pub stats: Arc<WorkerStats>,
+    /// By the name of the upstream, for the one that is in force.
+    cursors: RefCell<HashMap<String, (Arc<Upstream>, Cursor)>>,
+}
+
+impl Worker {
+    /// The mail side of the calling worker.
+    pub fn new(stats: Arc<WorkerStats>, drain: Drain) -> Rc<Self> {
+        Rc::new(Worker {
+            drain,
+            stats,
+            cursors: RefCell::default(),
+        })
+    }
+
+    /// Chooses a server not in `tried`; the user is the key of those that are chosen by hash.
+    pub(crate) fn pick(
+        &self,
+        upstream: &Arc<Upstream>,
+        client_ip: IpAddr,
+        user: Option<&str>,
+        tried: &mut Tried,
+    ) -> Option<Active> {
+        let affinity = Affinity {
+            client_ip,
+            key: user.map(str::as_bytes),
+            cookie: None,
+        };
+        self.with_cursor(upstream, |c| c.pick_for(Instant::now(), &affinity, tried))
+    }
+
+    /// Tells how a try ended.
+    pub(crate) fn report(&self, upstream: &Arc<Upstream>, peer: &PeerRef, outcome: Outcome) {
+        if outcome == Outcome::Failure {
+            self.stats.upstream_failures.increment();
+        }
+        self.with_cursor(upstream, |cursor| {
+            cursor.report(peer, outcome, Instant::now())
+        });
+    }
+
+    fn with_cursor<T>(&self, upstream: &Arc<Upstream>, use_it: impl FnOnce(&mut Cursor) -> T) -> T {
+        let mut cursors = self.cursors.borrow_mut();
+        let fresh = || {
+            (
+                Arc::clone(upstream),
+                upstream.cursor(Cursor::random_start()),
+            )
+        };
+        let entry = cursors
+            .entry(upstream.name().to_owned())
+            .or_insert_with(fresh);
+        // After a reload the name may stand for another group; a session of the old one takes turns with it then.
+        if !Arc::ptr_eq(&entry.0, upstream) {
+            *entry = fresh();
+        }
+        use_it(&mut entry.1)
+    }
+}
