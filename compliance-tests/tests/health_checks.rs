@@ -327,13 +327,17 @@ async fn bytes_are_sent_and_expected_at_another_port_and_a_proxy_header_goes_fir
     let origin = Echo::start("app").await;
     let port = server.address().port();
     let upstream = |expect: &str| {
-        configuration(&format!(
+        format!(
             r#"
+            [[stream]]
+            listen = ["$front"]
+            upstream = "app"
+            [upstream.app]
             peers = ["$origin"]
             proxy_protocol = "v1"
             health = {{ kind = "tcp", port = {port}, send = "PING\r\n", expect = ["{expect}"], {OFTEN} }}
             "#
-        ))
+        )
     };
     let alb = Alb::new()
         .place("origin", origin.address())

@@ -13,6 +13,12 @@ pub(super) fn check(upstream: &Upstream, findings: &mut Findings<'_>) {
         let wrong = Diagnostic::error(health.kind.span(), "`grpc` checks need HTTP/2");
         findings.push(wrong.help("add `protocol = \"h2\"` to the upstream"));
     }
+    if health.service.len() > 127 {
+        findings.push(Diagnostic::error(
+            health.service.span(),
+            "the name of a service has 127 bytes at most",
+        ));
+    }
     if health.timeout > health.interval {
         findings.push(Diagnostic::warning(
             health.span(),

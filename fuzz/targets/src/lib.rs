@@ -2,6 +2,7 @@
 //! suite of the workspace can try them too (`tests/mutations.rs`). A function that returns has found nothing.
 
 mod certificates;
+mod health;
 mod http1;
 mod mail_auth;
 mod proxy_header;
@@ -10,6 +11,7 @@ mod sm2;
 mod sm4;
 
 pub use certificates::{certificate_file, envelope};
+pub use health::health_answer;
 pub use http1::http1;
 pub use mail_auth::{mail_auth_answer, mail_sasl};
 pub use proxy_header::proxy_header;
@@ -23,11 +25,12 @@ use alb_gm::tls::ClientHello;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const ALL: [Target; 11] = [
+pub const ALL: [Target; 12] = [
     ("certificate_file", certificate_file),
     ("configuration", configuration),
     ("envelope", envelope),
     ("first_record", first_record),
+    ("health_answer", health_answer),
     ("http1", http1),
     ("mail_auth_answer", mail_auth_answer),
     ("mail_sasl", mail_sasl),
