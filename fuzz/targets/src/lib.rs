@@ -5,6 +5,7 @@ mod certificates;
 mod health;
 mod http1;
 mod mail_auth;
+mod mail_sessions;
 mod proxy_header;
 mod records;
 mod sm2;
@@ -14,6 +15,7 @@ pub use certificates::{certificate_file, envelope};
 pub use health::health_answer;
 pub use http1::http1;
 pub use mail_auth::{mail_auth_answer, mail_sasl};
+pub use mail_sessions::{mail_commands, smtp_framer};
 pub use proxy_header::proxy_header;
 pub use records::provider_records;
 pub use sm2::sm2_encodings;
@@ -25,7 +27,7 @@ use alb_gm::tls::ClientHello;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const ALL: [Target; 12] = [
+pub const ALL: [Target; 14] = [
     ("certificate_file", certificate_file),
     ("configuration", configuration),
     ("envelope", envelope),
@@ -35,9 +37,11 @@ pub const ALL: [Target; 12] = [
     ("mail_auth_answer", mail_auth_answer),
     ("mail_sasl", mail_sasl),
     ("provider_records", provider_records),
+    ("mail_commands", mail_commands),
     ("proxy_header", proxy_header),
     ("sm2_encodings", sm2_encodings),
     ("sm4", sm4),
+    ("smtp_framer", smtp_framer),
 ];
 
 /// Any text as a configuration: accepted, and then what `--print` prints is accepted too; or refused in words.
