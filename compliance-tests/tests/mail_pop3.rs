@@ -103,3 +103,24 @@ async fn without_a_server_the_failure_is_temporary() {
     client.ask("USER alice", "+OK").await;
     client.ask("PASS x", "-ERR [SYS/TEMP]").await;
 }
+
+#[tokio::test]
+async fn passwords_come_in_no_other_way_than_those_offered() {
+    let pki = Pki::new();
+    let dovecot = Dovecot::start(&pki).await;
+    let config =
+        config("implicit", "").replace("hostname", "mechanisms = [\"oauthbearer\"]\nhostname");
+    let alb = Alb::new()
+        .place("pki", &pki)
+        .place("backend", dovecot.pop3());
+    let alb = alb.start(&config).await;
+    let mut client = LineClient::secure(alb.address("pop"), &Offer::tls(&pki)).await;
+    client.until("+OK").await;
+    let offered = client.ask("CAPA", ".").await;
+    assert!(
+        !offered.contains("USER") && offered.contains("SASL OAUTHBEARER\r\n"),
+        "{offered}"
+    );
+    client.ask("USER alice", "-ERR Use AUTH").await;
+    client.ask("AUTH PLAIN AGFsaWNlAHNlIGNyZXQ=", "-ERR").await;
+}

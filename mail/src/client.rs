@@ -12,6 +12,7 @@ use tokio::time::{timeout, timeout_at};
 
 use crate::line;
 use crate::record::Record;
+use crate::sasl::Mechanism;
 use crate::service::Service;
 use crate::wire::Wire;
 use crate::worker::Worker;
@@ -132,6 +133,14 @@ impl Client {
     /// Whether a password may be sent on this connection.
     pub fn may_log_in(&self) -> bool {
         self.is_secure() || *self.service.settings.plaintext_auth
+    }
+
+    /// Whether names and passwords may come as commands of the protocol (IMAP's LOGIN, USER and PASS), outside of any
+    /// mechanism: only where a mechanism for passwords is offered, too.
+    pub fn takes_passwords(&self) -> bool {
+        let offered = self.service.mechanisms;
+        let any = offered.contains(Mechanism::Plain) || offered.contains(Mechanism::Login);
+        any && self.may_log_in()
     }
 
     /// The next line, without its end, of at most `most` bytes with it.

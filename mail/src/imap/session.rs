@@ -94,7 +94,7 @@ impl Session {
         if client.may_upgrade() {
             add("STARTTLS");
         }
-        if !client.may_log_in() {
+        if !client.takes_passwords() {
             add("LOGINDISABLED");
         }
         for mechanism in client.service.offered(client.is_secure()) {
@@ -161,6 +161,9 @@ impl Session {
             Command::Starttls if client.may_upgrade() => return Ok(Next::Upgrade(tag.to_owned())),
             Command::Login(..) | Command::Authenticate(..) if !client.may_log_in() => {
                 format!("{tag} NO [PRIVACYREQUIRED] Use STARTTLS first\r\n")
+            }
+            Command::Login(..) if !client.takes_passwords() => {
+                format!("{tag} NO LOGIN is disabled, use AUTHENTICATE\r\n")
             }
             Command::Login(user, password) => {
                 return match Credentials::password(&user, &password) {

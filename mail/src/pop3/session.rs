@@ -88,7 +88,7 @@ impl Session {
         if client.may_upgrade() {
             add("STLS");
         }
-        if client.may_log_in() {
+        if client.takes_passwords() {
             add("USER");
         }
         let mechanisms: Vec<_> = client
@@ -124,6 +124,9 @@ impl Session {
                 if !client.may_log_in() =>
             {
                 "-ERR Use STLS first\r\n".to_owned()
+            }
+            Command::User(_) | Command::Pass(_) if !client.takes_passwords() => {
+                "-ERR Use AUTH\r\n".to_owned()
             }
             // Whether the name exists is not told (RFC 1939 § 13).
             Command::User(name) => {
