@@ -6,7 +6,7 @@ use super::mail::is_remote;
 use super::{Findings, headers};
 use crate::{
     ClientAuthMode, Config, Diagnostic, Mail, MailAuth, MailAuthCertificate, MailAuthHttp,
-    MailAuthLdap, MailLogin, MailMechanism, MailProtocol, Spanned,
+    MailAuthLdap, MailLogin, MailMechanism, Spanned,
 };
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
@@ -212,7 +212,7 @@ fn check_mechanisms(config: &Config, mail: &Spanned<Mail>, findings: &mut Findin
     for mechanism in &mail.mechanisms {
         match **mechanism {
             MailMechanism::External => check_external(mail, auth, mechanism, findings),
-            MailMechanism::CramMd5 | MailMechanism::Apop => {
+            MailMechanism::CramMd5 => {
                 let weak =
                     Diagnostic::warning(mechanism.span(), format!("`{mechanism}` is made of MD5"));
                 findings.push(
@@ -231,20 +231,18 @@ fn check_mechanisms(config: &Config, mail: &Spanned<Mail>, findings: &mut Findin
                 }
             }
             MailMechanism::Plain | MailMechanism::Login => {}
-            MailMechanism::Xoauth2
-            | MailMechanism::Oauthbearer
+            MailMechanism::Xoauth2 | MailMechanism::Oauthbearer => {
+                check_passed_through(mail, auth, mechanism, findings);
+            }
+            MailMechanism::Apop
             | MailMechanism::ScramSha1
             | MailMechanism::ScramSha256
             | MailMechanism::Ntlm
-            | MailMechanism::Gssapi => check_passed_through(mail, auth, mechanism, findings),
-        }
-        if **mechanism == MailMechanism::Apop
-            && mail.protocol.as_deref() != Some(&MailProtocol::Pop3)
-        {
-            findings.push(Diagnostic::error(
-                mechanism.span(),
-                "only POP3 knows `apop`",
-            ));
+            | MailMechanism::Gssapi => {
+                let message = format!("`{mechanism}` is not spoken yet");
+                let later = Diagnostic::error(mechanism.span(), message);
+                findings.push(later.help("use `plain` or `login` within TLS or TLCP"));
+            }
         }
     }
 }
