@@ -1,6 +1,6 @@
 //! MD5 by Tongsuo, for the two mail mechanisms that are made of it: APOP (RFC 1939 § 7) and CRAM-MD5 (RFC 2195).
 //!
-//! MD5 protects nothing any more; nothing else may use this.
+//! MD5 protects nothing any more; beside these only the links of nginx's `secure_link` module use it.
 
 use openssl::hash::{Hasher, MessageDigest};
 

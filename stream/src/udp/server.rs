@@ -25,6 +25,9 @@ use crate::{Service, Worker};
 /// Datagrams taken before others get their turn.
 const TURN: usize = 64;
 
+/// The pause after an error of the socket.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// What is lost is logged this often; each loss is counted.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
@@ -86,18 +89,22 @@ impl Server {
     async fn receive(self: &Rc<Self>, current: &mut impl FnMut() -> Option<Current>) {
         let mut buffer = vec![0; LARGEST];
         loop {
-            if let Err(error) = self.socket.readable().await {
-                tracing::debug!(listener = %self.local, "receiving: {error}");
-            }
+            let mut failure = self.socket.readable().await.err();
             for _ in 0..TURN {
                 match self.socket.receive(&mut buffer) {
                     Ok(datagrams) => self.take(&datagrams, current),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    // An error an earlier datagram met on its way; the next call goes on behind it.
-                    Err(error) => tracing::debug!(listener = %self.local, "receiving: {error}"),
+                    Err(error) => failure = Some(error),
                 }
             }
-            tokio::task::yield_now().await;
+            match failure {
+                None => tokio::task::yield_now().await,
+                // Most are what an earlier datagram met on its way; one that lasts must not take the whole core.
+                Some(error) => {
+                    tracing::debug!(listener = %self.local, "receiving: {error}");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
         }
     }
 
