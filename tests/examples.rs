@@ -1,5 +1,6 @@
 //! The examples of `conf/examples/` with real certificates, through the whole check of the built `alb`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -8,6 +9,15 @@ use alb_certs::Algorithm;
 use alb_certs::issue::{Ca, CrlPlan, Leaf, write_private, write_public};
 use alb_certs::pkcs8::Dialect;
 use tempfile::TempDir;
+
+/// Files that examples name beside certificates and keys.
+const LISTS: [(&str, &str); 5] = [
+    ("lists/blocked.txt", "10.9.9.9\n"),
+    ("lists/mail-users", "zhang@example.cn dovecot\n"),
+    ("lists/mail-passwords", "zhang@example.cn {PLAIN}secret\n"),
+    ("tls/link.secret", "0123456789abcdef0123456789abcdef\n"),
+    ("tls/sticky.key", "0123456789abcdef0123456789abcdef\n"),
+];
 
 #[test]
 fn every_example_passes_the_check() {
@@ -72,8 +82,11 @@ fn check(file: &Path) -> Output {
 /// authority, `-sign` and `-enc` are the halves of a pair, and `NAME.pw` is the password of `NAME.key`.
 fn installed(text: &str) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
-    for name in ["tls", "log", "www"] {
+    for name in ["tls", "log", "www", "lists"] {
         fs::create_dir(directory.path().join(name)).unwrap();
+    }
+    for (name, content) in LISTS {
+        write_private(&directory.path().join(name), content.as_bytes()).unwrap();
     }
     let tls = directory.path().join("tls");
     let (gm, other) = (
@@ -109,20 +122,23 @@ fn installed(text: &str) -> (TempDir, PathBuf) {
     (directory, file)
 }
 
-/// Encrypts a key, and puts its password beside it.
+/// Writes a password; a key of the same name is encrypted with it.
 fn protect(tls: &Path, name: &str) {
+    write_private(&tls.join(format!("{name}.pw")), b"secret\n").unwrap();
     let file = tls.join(format!("{name}.key"));
+    if !file.exists() {
+        return;
+    }
     let key = alb_certs::key_file::read(&fs::read(&file).unwrap(), || {
         unreachable!("it is not protected yet")
     })
     .unwrap();
     let protected = key.to_encrypted_pem(b"secret", Dialect::Tongsuo).unwrap();
     write_private(&file, protected.as_bytes()).unwrap();
-    write_private(&tls.join(format!("{name}.pw")), b"secret\n").unwrap();
 }
 
-/// The files under `tls/` that a text names.
-fn named(text: &str) -> Vec<String> {
+/// The files under `tls/` that a text names, each once.
+fn named(text: &str) -> BTreeSet<String> {
     text.split('"')
         .filter_map(|quoted| quoted.strip_prefix("tls/"))
         .map(str::to_owned)
