@@ -1,7 +1,7 @@
 //! The PROXY protocol, versions 1 and 2: how a proxy in front tells the address of the client whose bytes follow, and
 //! how this gateway tells it to the servers behind. After HAProxy's `doc/proxy-protocol.txt` (2020/03/05).
 //!
-//! Owns the header as bytes. [`accept`] alone reads from a socket. Whom to believe is the caller's decision: a header
+//! Owns the header as bytes. [`accept()`] alone reads from a socket. Whom to believe is the caller's decision: a header
 //! from anybody is a claim.
 
 mod accept;
