@@ -1,7 +1,7 @@
 //! Lists of revoked certificates (RFC 5280 §5), written and read.
 
 use crate::der::{self, Reader, tag};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::extension::{self, Extensions};
 use crate::issue::{Serial, Validity};
 use crate::key::Key;
@@ -238,24 +238,8 @@ impl Crl {
 
     /// Reads a PEM text or DER.
     pub fn from_pem_or_der(bytes: &[u8]) -> Result<Self> {
-        let Some(text) = std::str::from_utf8(bytes)
-            .ok()
-            .filter(|text| text.contains("-----BEGIN"))
-        else {
-            return Self::from_der(bytes);
-        };
-        let blocks = pem::decode_all(text)?;
-        let labels: Vec<_> = blocks.iter().map(|block| block.label.clone()).collect();
-        match blocks
-            .iter()
-            .find(|block| block.label == "X509 CRL" || block.label == "CRL")
-        {
-            Some(block) => Self::from_der(&block.content),
-            None => Err(Error::malformed(
-                WHAT,
-                format!("PEM with {}", pem::describe(&labels)),
-            )),
-        }
+        let is_wanted = |label: &str| matches!(label, "X509 CRL" | "CRL");
+        Self::from_der(&pem::unwrap(bytes, WHAT, is_wanted)?)
     }
 
     /// The DER encoding.

@@ -1,5 +1,7 @@
 //! PEM armour (RFC 7468): written strictly, read with tolerance for text around and between blocks.
 
+use std::borrow::Cow;
+
 use openssl::base64;
 
 use crate::error::{Error, Result};
@@ -47,6 +49,27 @@ pub fn decode_all(text: &str) -> Result<Vec<Block>> {
         });
     }
     Ok(blocks)
+}
+
+/// The DER inside a file that may be armoured: the first block whose label `is_wanted`, or, without armour, all of it.
+pub fn unwrap<'b>(
+    bytes: &'b [u8],
+    expected: &'static str,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Cow<'b, [u8]>> {
+    let text = std::str::from_utf8(bytes).ok();
+    let Some(text) = text.filter(|text| text.contains("-----BEGIN")) else {
+        return Ok(Cow::Borrowed(bytes));
+    };
+    let blocks = decode_all(text)?;
+    let labels: Vec<_> = blocks.iter().map(|block| block.label.clone()).collect();
+    match blocks.into_iter().find(|block| is_wanted(&block.label)) {
+        Some(block) => Ok(Cow::Owned(block.content)),
+        None => Err(Error::malformed(
+            expected,
+            format!("PEM with {}", describe(&labels)),
+        )),
+    }
 }
 
 /// What a PEM text holds, for a message: "`PRIVATE KEY`, `CERTIFICATE`".

@@ -95,24 +95,8 @@ impl Request {
 
     /// Reads a PEM text or DER.
     pub fn from_pem_or_der(bytes: &[u8]) -> Result<Self> {
-        let Some(text) = std::str::from_utf8(bytes)
-            .ok()
-            .filter(|text| text.contains("-----BEGIN"))
-        else {
-            return Self::from_der(bytes);
-        };
-        let blocks = pem::decode_all(text)?;
-        let labels: Vec<_> = blocks.iter().map(|block| block.label.clone()).collect();
-        match blocks
-            .iter()
-            .find(|block| block.label.ends_with("CERTIFICATE REQUEST"))
-        {
-            Some(block) => Self::from_der(&block.content),
-            None => Err(Error::malformed(
-                WHAT,
-                format!("PEM with {}", pem::describe(&labels)),
-            )),
-        }
+        let is_wanted = |label: &str| label.ends_with("CERTIFICATE REQUEST");
+        Self::from_der(&pem::unwrap(bytes, WHAT, is_wanted)?)
     }
 
     /// The PEM encoding.
