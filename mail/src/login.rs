@@ -7,12 +7,13 @@ use std::time::SystemTime;
 
 use alb_conf::MailLogin;
 use alb_core::ConnInfo;
+use zeroize::Zeroize;
 
 use crate::auth::{self, Accepted, Attempt, Decision};
 use crate::backend::{self, Backend, Failed, Visit};
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
-use crate::sasl::{Challenge, Credentials, Exchange, Mechanism, Proof};
+use crate::sasl::{Challenge, Credentials, Exchange, Failure, MAX_LINE, Mechanism, Proof, Step};
 use crate::service::{Pool, Service};
 use crate::worker::Worker;
 
@@ -56,8 +57,36 @@ pub struct Rejection {
     pub close: bool,
 }
 
+/// Has the client prove itself by a mechanism: challenges go out after `prompt`, until it has shown its credentials or
+/// failed to.
+///
+/// # Errors
+///
+/// The session ends: the client left, was silent for too long, or sent a line without end.
+pub async fn converse(
+    client: &mut Client,
+    mechanism: Mechanism,
+    initial: Option<&[u8]>,
+    prompt: &str,
+) -> Result<Result<Credentials, Failure>, Stop> {
+    let mut exchange = exchange(client, mechanism);
+    let mut step = exchange.begin(initial);
+    loop {
+        match step {
+            Ok(Step::Done(credentials)) => return Ok(Ok(credentials)),
+            Err(failure) => return Ok(Err(failure)),
+            Ok(Step::Continue(challenge)) => {
+                client.send(format!("{prompt}{challenge}\r\n")).await?;
+                let mut line = client.line(MAX_LINE + 2).await?;
+                step = exchange.respond(&line);
+                line.as_mut().zeroize();
+            }
+        }
+    }
+}
+
 /// An exchange by one mechanism, with a challenge for those that answer one.
-pub fn exchange(client: &Client, mechanism: Mechanism) -> Exchange {
+fn exchange(client: &Client, mechanism: Mechanism) -> Exchange {
     let challenge = (mechanism == Mechanism::CramMd5).then(|| {
         // Keyed with what the system's random numbers gave: nobody can foretell it.
         let random = RandomState::new().hash_one(client.info.id);

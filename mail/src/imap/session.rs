@@ -9,7 +9,7 @@ use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::login::{self, Asked, Outcome};
 use crate::relay;
-use crate::sasl::{Credentials, Failure, MAX_LINE, Mechanism, Step};
+use crate::sasl::{Credentials, Failure, Mechanism};
 
 /// What may be offered of what every server has.
 const PASSED_ON: [&str; 3] = ["LITERAL+", "ENABLE", "IDLE"];
@@ -199,24 +199,14 @@ impl Session {
             client.mistake()?;
             return Ok(Next::Command);
         };
-        let mut exchange = login::exchange(client, mechanism);
-        let mut step = exchange.begin(initial.as_ref().map(|text| text.as_slice()));
-        loop {
-            match step {
-                Ok(Step::Done(credentials)) => {
-                    return self
-                        .log_in(client, tag, mechanism.name(), &credentials)
-                        .await;
-                }
-                Ok(Step::Continue(challenge)) => {
-                    client.send(format!("+ {challenge}\r\n")).await?;
-                    let mut line = client.line(MAX_LINE + 2).await?;
-                    step = exchange.respond(&line);
-                    zeroize::Zeroize::zeroize(line.as_mut());
-                }
-                Err(Failure::Cancelled) => return bad(client, tag, "AUTHENTICATE cancelled").await,
-                Err(_) => return bad(client, tag, "Invalid response").await,
+        let initial = initial.as_ref().map(|text| text.as_slice());
+        match login::converse(client, mechanism, initial, "+ ").await? {
+            Ok(credentials) => {
+                self.log_in(client, tag, mechanism.name(), &credentials)
+                    .await
             }
+            Err(Failure::Cancelled) => bad(client, tag, "AUTHENTICATE cancelled").await,
+            Err(_) => bad(client, tag, "Invalid response").await,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::login::{self, Asked, Outcome};
 use crate::relay;
-use crate::sasl::{Credentials, Failure, MAX_LINE, Mechanism, Step};
+use crate::sasl::{Credentials, Failure, Mechanism};
 
 /// Longest command with its end (RFC 2449 § 4).
 const LONGEST_LINE: usize = 255;
@@ -185,22 +185,10 @@ impl Session {
         let Some(mechanism) = offered else {
             return bad(client, "Unsupported mechanism").await;
         };
-        let mut exchange = login::exchange(client, mechanism);
-        let mut step = exchange.begin(initial);
-        loop {
-            match step {
-                Ok(Step::Done(credentials)) => {
-                    return self.log_in(client, mechanism.name(), &credentials).await;
-                }
-                Ok(Step::Continue(challenge)) => {
-                    client.send(format!("+ {challenge}\r\n")).await?;
-                    let mut line = client.line(MAX_LINE + 2).await?;
-                    step = exchange.respond(&line);
-                    line.as_mut().zeroize();
-                }
-                Err(Failure::Cancelled) => return bad(client, "Authentication cancelled").await,
-                Err(_) => return bad(client, "Invalid response").await,
-            }
+        match login::converse(client, mechanism, initial, "+ ").await? {
+            Ok(credentials) => self.log_in(client, mechanism.name(), &credentials).await,
+            Err(Failure::Cancelled) => bad(client, "Authentication cancelled").await,
+            Err(_) => bad(client, "Invalid response").await,
         }
     }
 

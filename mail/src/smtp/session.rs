@@ -18,7 +18,7 @@ use crate::backend::{self, Backend, Visit};
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::login::{self, Asked, Outcome};
-use crate::sasl::{Credentials, Failure, MAX_LINE, Mechanism, Step};
+use crate::sasl::{Credentials, Failure, Mechanism};
 use crate::service::Pool;
 
 /// A session before its server is known.
@@ -227,34 +227,16 @@ impl Session {
         let Some(mechanism) = offered else {
             return no(client, "504 5.5.4 Unrecognized authentication type").await;
         };
-        let mut exchange = login::exchange(client, mechanism);
-        let mut step = exchange.begin(initial);
-        loop {
-            match step {
-                Ok(Step::Done(credentials)) => {
-                    return self.log_in(client, mechanism.name(), &credentials).await;
-                }
-                Ok(Step::Continue(challenge)) => {
-                    client.send(format!("334 {challenge}\r\n")).await?;
-                    let mut line = match client.line(MAX_LINE + 2).await {
-                        Err(Stop::TooLong) => return Err(Stop::TooLong),
-                        other => other?,
-                    };
-                    step = exchange.respond(&line);
-                    line.as_mut().zeroize();
-                }
-                Err(Failure::TooLong) => {
-                    return no(client, "500 5.5.6 Authentication exchange line is too long").await;
-                }
-                Err(Failure::Cancelled) => {
-                    return no(client, "501 5.5.2 Authentication cancelled").await;
-                }
-                Err(Failure::BadBase64) => return no(client, "501 5.5.2 Invalid base64").await,
-                Err(Failure::Malformed | Failure::OtherIdentity) => {
-                    return no(client, "535 5.7.8 Authentication credentials invalid").await;
-                }
+        let refusal = match login::converse(client, mechanism, initial, "334 ").await? {
+            Ok(credentials) => return self.log_in(client, mechanism.name(), &credentials).await,
+            Err(Failure::TooLong) => "500 5.5.6 Authentication exchange line is too long",
+            Err(Failure::Cancelled) => "501 5.5.2 Authentication cancelled",
+            Err(Failure::BadBase64) => "501 5.5.2 Invalid base64",
+            Err(Failure::Malformed | Failure::OtherIdentity) => {
+                "535 5.7.8 Authentication credentials invalid"
             }
-        }
+        };
+        no(client, refusal).await
     }
 
     async fn log_in(
