@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use alb_core::endpoint::{Bound, Endpoint};
 use alb_core::listener::Listener;
+use alb_core::log::Seldom;
 use alb_core::published::Pinned;
 use alb_stream::udp::Current;
 use tokio::net::TcpStream;
@@ -37,7 +38,7 @@ pub struct Known {
     /// Its name, for the protocols.
     pub name: Rc<str>,
     generation: u64,
-    complained: Option<Instant>,
+    complaints: Seldom,
 }
 
 impl Listening {
@@ -73,7 +74,7 @@ impl Known {
             listener: Pinned::new(Arc::clone(listener)),
             name: Rc::from(&*listener.name),
             generation: worker.snapshot.generation(),
-            complained: None,
+            complaints: Seldom::every(COMPLAIN_EVERY),
         })
     }
 
@@ -92,11 +93,8 @@ impl Known {
     }
 
     /// Says at intervals that connections are refused.
-    fn complain(&mut self, endpoint: Endpoint, peer: SocketAddr) {
-        let now = Instant::now();
-        let due = |last: Instant| now.duration_since(last) >= COMPLAIN_EVERY;
-        if self.complained.is_none_or(due) {
-            self.complained = Some(now);
+    fn complain(&self, endpoint: Endpoint, peer: SocketAddr) {
+        if self.complaints.due(Instant::now()).is_some() {
             tracing::warn!(
                 listener = %self.name,
                 address = %endpoint,

@@ -1,6 +1,6 @@
 //! One address of one worker: takes the clients' datagrams, finds or begins their flows.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use alb_core::access::AccessList;
 use alb_core::limit::Permit as Limited;
 use alb_core::listener::{ConnectionLimit, Permit as Counted};
+use alb_core::log::Seldom;
 use alb_core::upstream::{Active, Affinity, PeerAddress, Tried, Upstream};
 use alb_core::{ConnInfo, Kind, Side};
 use tokio::sync::oneshot;
@@ -49,7 +50,7 @@ pub(super) struct Server {
     pub worker: Rc<Worker>,
     local: SocketAddr,
     flows: RefCell<HashMap<Key, Entry>>,
-    complained: Cell<Option<Instant>>,
+    complaints: Seldom,
 }
 
 /// A flow that the client's next datagram belongs to, and its task.
@@ -72,7 +73,7 @@ pub fn begin(
         socket,
         worker,
         flows: RefCell::default(),
-        complained: Cell::new(None),
+        complaints: Seldom::every(COMPLAIN_EVERY),
     });
     Ok(async move {
         tokio::select! {
@@ -266,9 +267,7 @@ impl Server {
 
     fn lose(&self, client: SocketAddr, datagrams: &Datagrams<'_>, why: Lost, now: Instant) {
         self.worker.stats.datagrams_dropped.add(datagrams.count());
-        let due = |last: Instant| now.duration_since(last) >= COMPLAIN_EVERY;
-        if self.complained.get().is_none_or(due) {
-            self.complained.set(Some(now));
+        if self.complaints.due(now).is_some() {
             let (why, help) = (why.as_str(), why.remedy());
             tracing::warn!(listener = %self.local, %client, help, "datagram dropped: {why}");
         }
