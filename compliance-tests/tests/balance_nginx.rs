@@ -31,11 +31,11 @@ async fn nginx(peers: &[Reserved]) -> Nginx {
         writeln!(servers, "server {address} weight={weight} {down};").expect("memory");
         writeln!(
             origins,
-            "server {{ listen {address} reuseport; return 200 {number}; }}"
+            "}} server {{ listen {address} reuseport; return 200 {number};"
         )
         .expect("memory");
     }
-    // The directives begin within a `server` block and end in one.
+    // The directives begin within a `server` block and end in one: that of the last peer.
     let directives = format!(
         "set_real_ip_from 127.0.0.1; real_ip_header X-Forwarded-For;
          proxy_http_version 1.1; proxy_set_header Connection '';
@@ -43,9 +43,8 @@ async fn nginx(peers: &[Reserved]) -> Nginx {
          location /hash {{ proxy_pass http://by_hash; }}
          }}
          upstream by_ip {{ ip_hash; {servers} keepalive 16; }}
-         upstream by_hash {{ hash $remote_addr consistent; {servers} keepalive 16; }}
-         {origins}
-         server {{ listen unix:unused.sock;"
+         upstream by_hash {{ hash $remote_addr consistent; {servers} keepalive 16;
+         {origins}"
     );
     Nginx::start(&directives).await
 }
