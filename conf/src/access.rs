@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserializer, Error};
-use serde::{Deserialize, Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use crate::as_text::as_text;
 use crate::{Prefix, Spanned};
 
 /// A list of who is let in, by address. Who is in one of the files is denied; else the first rule that matches decides;
@@ -74,33 +74,7 @@ impl fmt::Display for AccessRule {
     }
 }
 
-impl<'de> Deserialize<'de> for AccessRule {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
-    }
-}
-
-impl Serialize for AccessRule {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl JsonSchema for AccessRule {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "AccessRule".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "pattern": "^[ \\t]*(allow|deny)[ \\t]+(all|[0-9A-Fa-f.:]+(/[0-9]{1,3})?)[ \\t]*$"
-        })
-    }
-}
+as_text!(AccessRule, {
+    "type": "string",
+    "pattern": "^[ \\t]*(allow|deny)[ \\t]+(all|[0-9A-Fa-f.:]+(/[0-9]{1,3})?)[ \\t]*$"
+});

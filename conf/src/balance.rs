@@ -1,12 +1,13 @@
 //! `balance` of an upstream: how a peer is chosen, by which key, and how a client is kept at its peer.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserializer, Error};
-use serde::{Deserialize, Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use crate::as_text::as_text;
 use crate::range::within_time;
 use crate::{Spanned, Time};
 
@@ -136,40 +137,21 @@ fn unknown(text: &str) -> String {
     )
 }
 
-impl<'de> Deserialize<'de> for HashKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
-    }
-}
-
-impl Serialize for HashKey {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl fmt::Display for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ClientIp => serializer.serialize_str("client_ip"),
-            Self::Uri => serializer.serialize_str("uri"),
-            Self::Path => serializer.serialize_str("path"),
-            Self::Host => serializer.serialize_str("host"),
-            Self::User => serializer.serialize_str("user"),
-            Self::Header(name) => serializer.collect_str(&format_args!("header:{name}")),
-            Self::Cookie(name) => serializer.collect_str(&format_args!("cookie:{name}")),
+            Self::ClientIp => f.write_str("client_ip"),
+            Self::Uri => f.write_str("uri"),
+            Self::Path => f.write_str("path"),
+            Self::Host => f.write_str("host"),
+            Self::User => f.write_str("user"),
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
         }
     }
 }
 
-impl JsonSchema for HashKey {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "HashKey".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "pattern": "^(client_ip|uri|path|host|user|header:.+|cookie:.+)$"
-        })
-    }
-}
+as_text!(HashKey, {
+    "type": "string",
+    "pattern": "^(client_ip|uri|path|host|user|header:.+|cookie:.+)$"
+});

@@ -6,6 +6,7 @@
 //! through [`Report`].
 
 mod access;
+mod as_text;
 mod balance;
 mod check;
 mod config;

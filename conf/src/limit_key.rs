@@ -3,9 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserializer, Error};
-use serde::{Deserialize, Serialize, Serializer};
+use crate::as_text::as_text;
 
 /// What a limit counts apart: one source, or several that are taken together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,35 +128,11 @@ impl fmt::Display for KeySource {
     }
 }
 
-impl<'de> Deserialize<'de> for LimitKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
-    }
-}
+/// One of the parts that a key is joined from.
+const ONE: &str =
+    "(all|client_ip(/[0-9]+/[0-9]+)?|server|user|certificate|header:[^, ]+|cookie:[^, ]+)";
 
-impl Serialize for LimitKey {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl JsonSchema for LimitKey {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "LimitKey".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let one =
-            "(all|client_ip(/[0-9]+/[0-9]+)?|server|user|certificate|header:[^, ]+|cookie:[^, ]+)";
-        json_schema!({ "type": "string", "pattern": format!("^{one}( *, *{one})*$") })
-    }
-}
+as_text!(LimitKey, { "type": "string", "pattern": format!("^{ONE}( *, *{ONE})*$") });
 
 #[cfg(test)]
 mod tests {

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::Spanned;
+use crate::as_text::as_text;
 use crate::range::within;
 use crate::shorthand::Shorthand;
 
@@ -124,33 +125,7 @@ impl fmt::Display for PeerAddress {
     }
 }
 
-impl<'de> Deserialize<'de> for PeerAddress {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
-    }
-}
-
-impl Serialize for PeerAddress {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl JsonSchema for PeerAddress {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "PeerAddress".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^(unix:/.+|srv:.+|.+:[0-9]+)$" })
-    }
-}
+as_text!(PeerAddress, { "type": "string", "pattern": "^(unix:/.+|srv:.+|.+:[0-9]+)$" });
 
 /// The long form of a [`PeerEntry`].
 #[derive(Deserialize, Serialize, JsonSchema)]

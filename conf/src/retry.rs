@@ -1,10 +1,13 @@
 //! `retry` of an upstream: when a request is tried on another peer.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserializer, Error};
-use serde::{Deserialize, Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::Time;
+use crate::as_text::as_text;
 use crate::range::{within, within_time};
 
 /// When and how often a request is tried on another peer. A request that is not idempotent is never sent twice.
@@ -43,40 +46,29 @@ pub enum RetryOn {
     Status(u16),
 }
 
-impl<'de> Deserialize<'de> for RetryOn {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        match (text.as_str(), text.parse()) {
+impl FromStr for RetryOn {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
             ("error", _) => Ok(Self::Error),
             ("timeout", _) => Ok(Self::Timeout),
             (_, Ok(status @ 400..=599)) => Ok(Self::Status(status)),
-            _ => Err(D::Error::custom(format!(
+            _ => Err(format!(
                 "`{text}` is not a reason to retry: expected `error`, `timeout` or a status from `400` to `599`"
-            ))),
+            )),
         }
     }
 }
 
-impl Serialize for RetryOn {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl fmt::Display for RetryOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Error => serializer.serialize_str("error"),
-            Self::Timeout => serializer.serialize_str("timeout"),
-            Self::Status(status) => serializer.collect_str(status),
+            Self::Error => f.write_str("error"),
+            Self::Timeout => f.write_str("timeout"),
+            Self::Status(status) => status.fmt(f),
         }
     }
 }
 
-impl JsonSchema for RetryOn {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "RetryOn".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^(error|timeout|[45][0-9][0-9])$" })
-    }
-}
+as_text!(RetryOn, { "type": "string", "pattern": "^(error|timeout|[45][0-9][0-9])$" });
