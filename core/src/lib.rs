@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod conn_info;
+mod crc;
 pub mod drain;
 pub mod endpoint;
 pub mod error;

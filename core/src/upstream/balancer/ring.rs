@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::slots::Slot;
 use super::tried::Walk;
+use crate::crc::CRC32;
 use crate::upstream::PeerAddress;
 use crate::upstream::peer::Peer;
 
@@ -32,7 +33,7 @@ impl Ring {
             let base = base(peer.address());
             let mut last = 0u32;
             for _ in 0..peer.weight() * each {
-                last = !crc32(base, &last.to_le_bytes());
+                last = !CRC32.update(base, last.to_le_bytes());
                 points.push(Point {
                     hash: last,
                     peer: index,
@@ -57,7 +58,7 @@ impl Ring {
         }
         let mut place = match walk.hash {
             Some(place) => place as usize,
-            None => self.place(!crc32(u32::MAX, key)),
+            None => self.place(CRC32.check(key.iter().copied())),
         };
         while !walk.is_lost() {
             let index = self.0.get(place % self.0.len())?.peer as usize;
@@ -86,44 +87,8 @@ fn base(address: &PeerAddress) -> u32 {
         }
         PeerAddress::Unix(path) => (path.as_os_str().as_encoded_bytes().to_vec(), String::new()),
     };
-    let named = crc32(u32::MAX, &host);
-    crc32(crc32(named, &[0]), port.as_bytes())
-}
-
-/// Continues a CRC-32 (ISO 3309, reflected) over some bytes; begins with all ones, ends with the complement.
-fn crc32(crc: u32, bytes: &[u8]) -> u32 {
-    bytes.iter().fold(crc, |crc, byte| {
-        TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)] ^ (crc >> 8)
-    })
-}
-
-const TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut index = 0;
-    while index < 256 {
-        let mut value = index as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            value = if value & 1 == 1 {
-                0xEDB8_8320 ^ (value >> 1)
-            } else {
-                value >> 1
-            };
-            bit += 1;
-        }
-        table[index] = value;
-        index += 1;
-    }
-    table
-};
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The check value of CRC-32/ISO-HDLC in the catalogue of parametrised CRC algorithms.
-    #[test]
-    fn crc_has_its_check_value() {
-        assert_eq!(!crc32(u32::MAX, b"123456789"), 0xCBF4_3926);
-    }
+    CRC32.update(
+        u32::MAX,
+        host.into_iter().chain([0]).chain(port.into_bytes()),
+    )
 }
