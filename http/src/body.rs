@@ -1,6 +1,7 @@
 //! The body of a message, wherever it comes from. One closed enum, so that a chunk on its way through the
 //! gateway meets a jump and not a virtual call.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -54,6 +55,8 @@ enum Source {
     /// Either, over HTTP/2.
     Http2(Box<h2::StreamBody>),
     File(FileBody),
+    /// Bodies one after the other.
+    Several(VecDeque<Body>),
     /// What follows is no longer HTTP.
     Tunnel(Box<Tunnel>),
 }
@@ -99,6 +102,11 @@ impl Body {
     /// A file, or a part of it.
     pub fn file(file: FileBody) -> Self {
         Source::File(file).into()
+    }
+
+    /// One body after the other.
+    pub fn several(bodies: impl IntoIterator<Item = Body>) -> Self {
+        Source::Several(bodies.into_iter().collect()).into()
     }
 
     /// The other end of an upgraded connection, to go with status 101.
@@ -173,6 +181,7 @@ impl Body {
             Source::EarlyPeer { body, .. } => body.length(),
             Source::Http2(body) => body.length(),
             Source::File(file) => Some(file.length()),
+            Source::Several(bodies) => bodies.iter().map(Body::length).sum(),
         }
     }
 
@@ -193,6 +202,7 @@ impl Body {
             Source::EarlyPeer { body, .. } => body.poll_frame(cx),
             Source::Http2(body) => body.poll_frame(cx),
             Source::File(file) => file.poll_frame(cx),
+            Source::Several(bodies) => poll_several(bodies, cx),
         }
     }
 
@@ -223,6 +233,19 @@ impl Body {
         }
         Ok(())
     }
+}
+
+fn poll_several(
+    bodies: &mut VecDeque<Body>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    while let Some(body) = bodies.front_mut() {
+        match ready!(body.poll_source(cx)) {
+            None => drop(bodies.pop_front()),
+            frame => return Poll::Ready(frame),
+        }
+    }
+    Poll::Ready(None)
 }
 
 impl From<Bytes> for Body {

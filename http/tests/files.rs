@@ -158,3 +158,30 @@ fn conditions_and_ranges() {
         }
     });
 }
+
+#[test]
+fn several_ranges_are_parts_of_one_response() {
+    run(async {
+        for cache in ["64MiB", "0"] {
+            let site = site(cache).await;
+            let response = site.gateway.get("/a.txt", "Range: bytes=1-2,-3\r\n").await;
+            let (head, body) = response.split_once("\r\n\r\n").expect("a head");
+            assert!(head.starts_with("HTTP/1.1 206 "), "{response}");
+            assert!(
+                head.contains(&format!("content-length: {}", body.len())),
+                "{response}"
+            );
+            let field = "content-type: multipart/byteranges; boundary=";
+            let boundary = head.lines().find_map(|line| line.strip_prefix(field));
+            let boundary = boundary.expect("a boundary");
+            let part = |range: &str, bytes: &str| {
+                format!(
+                    "\r\n--{boundary}\r\nContent-Type: text/plain\r\nContent-Range: bytes {range}/10\r\n\r\n{bytes}"
+                )
+            };
+            let expected =
+                part("1-2", "12") + &part("7-9", "789") + &format!("\r\n--{boundary}--\r\n");
+            assert_eq!(body, expected);
+        }
+    });
+}

@@ -4,11 +4,13 @@ mod cache;
 mod conditional;
 mod file_body;
 mod lookup;
+mod parts;
 mod range;
 
 pub use cache::Cache;
 pub use file_body::FileBody;
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -84,7 +86,8 @@ fn respond(asset: &Asset, request: &Request<Body>) -> Response<Body> {
         }
         Condition::Send => match range::wanted(request.method(), headers, asset) {
             Wanted::Whole => whole(asset, request.method()),
-            Wanted::Part(from, to) => part(asset, from, to),
+            Wanted::Part(part) => single(asset, part),
+            Wanted::Parts(parts) => parts::several(asset, &parts),
             Wanted::Nothing => {
                 let mut response = status_only(StatusCode::RANGE_NOT_SATISFIABLE);
                 insert(
@@ -112,18 +115,20 @@ fn whole(asset: &Asset, method: &Method) -> Response<Body> {
     response
 }
 
-fn part(asset: &Asset, from: u64, to: u64) -> Response<Body> {
-    let mut response = Response::new(body(asset, from, to - from));
+fn single(asset: &Asset, part: Range<u64>) -> Response<Body> {
+    let length = part.end - part.start;
+    let mut response = Response::new(body(asset, part.start, length));
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(to - from));
-    insert(
-        headers,
-        CONTENT_RANGE,
-        format!("bytes {from}-{}/{}", to - 1, asset.length),
-    );
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    insert(headers, CONTENT_RANGE, content_range(&part, asset));
     describe(headers, asset);
     response
+}
+
+/// Where a part stands in its file (RFC 9110 §14.4).
+fn content_range(part: &Range<u64>, asset: &Asset) -> String {
+    format!("bytes {}-{}/{}", part.start, part.end - 1, asset.length)
 }
 
 fn body(asset: &Asset, from: u64, length: u64) -> Body {

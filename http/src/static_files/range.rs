@@ -1,5 +1,6 @@
-//! Range requests (RFC 9110 §14). Several ranges at once are answered with the whole file, as §14.2 allows: nothing
-//! that resumes a download asks for them, and they multiply the work of one request.
+//! Range requests (RFC 9110 §14).
+
+use std::ops::Range;
 
 use http::header::{IF_RANGE, RANGE};
 use http::{HeaderMap, Method};
@@ -8,15 +9,20 @@ use super::cache::Asset;
 use super::conditional::date;
 
 /// The part of a file that is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// All of it.
     Whole,
-    /// From the first of these bytes to before the second.
-    Part(u64, u64),
+    /// These bytes; never none.
+    Part(Range<u64>),
+    /// Several parts, in the order in which they were asked for; at least two.
+    Parts(Vec<Range<u64>>),
     /// Nothing that exists.
     Nothing,
 }
+
+/// Ranges in one request; one with more gets the whole file.
+const MOST: usize = 64;
 
 /// The part of `asset` that a request wants.
 pub fn wanted(method: &Method, headers: &HeaderMap, asset: &Asset) -> Wanted {
@@ -37,27 +43,39 @@ fn is_current(headers: &HeaderMap, asset: &Asset) -> bool {
     }
 }
 
-/// `bytes=a-b`, `bytes=a-` or `bytes=-n` (§14.1.2); what is something else is as if it were not there.
+/// `bytes=` and ranges between commas (§14.1.2); what is something else is as if it were not there. Ranges of more bytes than
+/// the file has would multiply the work of one request: they get it once (§14.2), as from nginx.
 fn parse(range: &[u8], length: u64) -> Wanted {
-    let bounds = || {
-        let spec = std::str::from_utf8(range)
-            .ok()?
-            .strip_prefix("bytes=")?
-            .trim();
-        let (first, last) = spec.split_once('-')?;
-        Some((number(first)?, number(last)?))
+    let parts = || {
+        let specs = std::str::from_utf8(range).ok()?.strip_prefix("bytes=")?;
+        let specs = specs.split(',').map(str::trim).filter(|s| !s.is_empty());
+        specs
+            .map(|spec| part(spec, length))
+            .collect::<Option<Vec<_>>>()
     };
-    match bounds() {
-        Some((Some(first), Some(last))) if first > last => Wanted::Whole,
-        Some((Some(first), _)) if first >= length => Wanted::Nothing,
-        Some((Some(first), last)) => Wanted::Part(
-            first,
-            last.map_or(length, |last| last.saturating_add(1).min(length)),
-        ),
-        Some((None, Some(0))) => Wanted::Nothing,
-        Some((None, Some(_))) if length == 0 => Wanted::Nothing,
-        Some((None, Some(count))) => Wanted::Part(length.saturating_sub(count), length),
-        Some((None, None)) | None => Wanted::Whole,
+    let Some(parts) = parts().filter(|parts| (1..=MOST).contains(&parts.len())) else {
+        return Wanted::Whole;
+    };
+    let mut parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    match parts.len() {
+        0 => Wanted::Nothing,
+        1 => Wanted::Part(parts.remove(0)),
+        _ if parts.iter().map(|part| part.end - part.start).sum::<u64>() > length => Wanted::Whole,
+        _ => Wanted::Parts(parts),
+    }
+}
+
+/// `a-b`, `a-` or `-n`; empty if a file of this length has no such bytes, `None` if it is something else.
+fn part(spec: &str, length: u64) -> Option<Range<u64>> {
+    let (first, last) = spec.split_once('-')?;
+    match (number(first)?, number(last)?) {
+        (Some(first), Some(last)) if first > last => None,
+        (Some(first), last) => {
+            let end = last.map_or(length, |last| last.saturating_add(1).min(length));
+            Some(first..end)
+        }
+        (None, Some(count)) => Some(length.saturating_sub(count)..length),
+        (None, None) => None,
     }
 }
 
@@ -79,17 +97,26 @@ mod tests {
     #[test]
     fn ranges_as_the_rfc_has_them() {
         for (range, wanted) in [
-            ("bytes=0-0", Wanted::Part(0, 1)),
-            ("bytes=500-999", Wanted::Part(500, 1000)),
-            ("bytes=999-", Wanted::Part(999, 1000)),
-            ("bytes=0-99999", Wanted::Part(0, 1000)),
-            ("bytes=-1", Wanted::Part(999, 1000)),
-            ("bytes=-5000", Wanted::Part(0, 1000)),
+            ("bytes=0-0", Wanted::Part(0..1)),
+            ("bytes=500-999", Wanted::Part(500..1000)),
+            ("bytes=999-", Wanted::Part(999..1000)),
+            ("bytes=0-99999", Wanted::Part(0..1000)),
+            ("bytes=-1", Wanted::Part(999..1000)),
+            ("bytes=-5000", Wanted::Part(0..1000)),
             ("bytes=1000-", Wanted::Nothing),
             ("bytes=-0", Wanted::Nothing),
             ("bytes=5-1", Wanted::Whole),
             ("bytes=-", Wanted::Whole),
-            ("bytes=0-1,5-6", Wanted::Whole),
+            ("bytes=0-1,5-6", Wanted::Parts(vec![0..2, 5..7])),
+            (
+                "bytes=900-, 0-0 ,-1",
+                Wanted::Parts(vec![900..1000, 0..1, 999..1000]),
+            ),
+            ("bytes=0-0,1000-", Wanted::Part(0..1)),
+            ("bytes=1000-,-0", Wanted::Nothing),
+            ("bytes=0-600,0-600", Wanted::Whole),
+            ("bytes=0-0,x", Wanted::Whole),
+            ("bytes=,", Wanted::Whole),
             ("bytes=+1-2", Wanted::Whole),
             ("lines=0-1", Wanted::Whole),
             ("bytes=99999999999999999999-", Wanted::Whole),
@@ -100,10 +127,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_part_is_never_empty_nor_outside(range in "bytes=[0-9-]{0,24}", length in 0u64..5000) {
-            if let Wanted::Part(from, to) = parse(range.as_bytes(), length) {
-                prop_assert!(from < to && to <= length);
-            }
+        fn parts_are_never_empty_nor_outside_nor_more_than_the_file(
+            range in "bytes=[0-9,-]{0,24}",
+            length in 0u64..5000,
+        ) {
+            let parts = match parse(range.as_bytes(), length) {
+                Wanted::Part(part) => vec![part],
+                Wanted::Parts(parts) => parts,
+                Wanted::Whole | Wanted::Nothing => vec![],
+            };
+            prop_assert!(parts.iter().all(|part| part.start < part.end && part.end <= length));
+            prop_assert!(parts.iter().map(|part| part.end - part.start).sum::<u64>() <= length);
         }
     }
 }
