@@ -69,6 +69,7 @@ impl Config {
     /// Every path of the configuration.
     pub(crate) fn paths_mut(&mut self) -> Vec<(FileUse, &mut Spanned<PathBuf>)> {
         let access_log = self.log.access.as_mut().map(|access| &mut access.file);
+        let mail_log = self.log.mail.as_mut().map(|mail| &mut mail.file);
         let identities = self.identity.values_mut().flat_map(Identity::paths_mut);
         let http = self.http.iter_mut().map(|http| &mut http.tls);
         let stream = self.stream.iter_mut().map(|stream| &mut stream.tls);
@@ -99,6 +100,7 @@ impl Config {
             .file
             .iter_mut()
             .chain(access_log)
+            .chain(mail_log)
             .map(|path| (FileUse::Write, path));
         let roots = roots.into_iter().map(|path| (FileUse::Directory, path));
         let at_start = self

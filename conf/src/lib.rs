@@ -58,7 +58,7 @@ pub use limit::{Limit, Window};
 pub use limit_key::{KeySource, LimitKey};
 pub use listen::Listens;
 pub use load::{Loaded, check_str, load};
-pub use log::{AccessFormat, AccessLog, Level, Log, LogFormat, Rotate};
+pub use log::{AccessFormat, AccessLog, Level, Log, LogFormat, MailLog, Rotate};
 pub use mail::{BareLf, Mail, MailMx, MailProtocol, MailSmtp, MailTimeouts};
 pub use mail_auth::{
     MailAuth, MailAuthCertificate, MailAuthHttp, MailAuthLdap, MailAuthSearch, MailMechanism,

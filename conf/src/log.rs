@@ -22,6 +22,8 @@ pub struct Log {
     pub rotate: Rotate,
     /// The access log: one line per request. None is written without it.
     pub access: Option<AccessLog>,
+    /// The audit log of mail: a line for each session, and for each message of SMTP. Without it a session leaves a line in the error log.
+    pub mail: Option<MailLog>,
 }
 
 /// Severity of a message of the error log.
@@ -41,7 +43,7 @@ pub enum Level {
     Trace,
 }
 
-/// Form of the error log.
+/// Form of the error log, and of the audit log of mail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -82,6 +84,34 @@ pub struct AccessLog {
     /// Form of a line.
     #[serde(default)]
     pub format: AccessFormat,
+}
+
+/// The audit log of mail: a line for each session, and for each message of SMTP.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MailLog {
+    /// File the lines are written to; it cannot be that of another log.
+    pub file: Spanned<PathBuf>,
+    /// Lines for machines (`"json"`) or for people (`"text"`).
+    #[serde(default = "json")]
+    pub format: LogFormat,
+}
+
+impl MailLog {
+    /// The same as an access log is written.
+    pub fn as_access(&self) -> AccessLog {
+        AccessLog {
+            file: self.file.clone(),
+            format: match self.format {
+                LogFormat::Text => AccessFormat::Combined,
+                LogFormat::Json => AccessFormat::Json,
+            },
+        }
+    }
+}
+
+fn json() -> LogFormat {
+    LogFormat::Json
 }
 
 /// Form of an access log line.

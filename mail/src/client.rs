@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alb_core::tls::Acceptor;
-use alb_core::{ConnInfo, Socket, Stream, handshake};
+use alb_core::{ConnInfo, Side, Socket, Stream, handshake};
 use bytes::BytesMut;
 use tokio::time::{timeout, timeout_at};
 
+use crate::audit::Record;
 use crate::line;
-use crate::record::Record;
 use crate::sasl::Mechanism;
 use crate::service::Service;
 use crate::wire::Wire;
@@ -84,6 +84,15 @@ impl Stop {
             Stop::Handshake => "handshake_failed",
         }
     }
+
+    /// Who ends the session by it.
+    pub fn side(&self) -> Side {
+        match self {
+            Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => Side::Client,
+            Stop::Violation(what) if what.starts_with("server_") => Side::Upstream,
+            _ => Side::Gateway,
+        }
+    }
 }
 
 impl From<io::Error> for Stop {
@@ -108,7 +117,7 @@ impl Client {
         };
         Client {
             wire: Wire::new(Stream::Plain(socket)),
-            record: Record::new(&info),
+            record: Record::begin(&worker.log, &service, &info),
             info,
             acceptor,
             service,
@@ -261,7 +270,7 @@ impl Client {
             }
             Err(error) => {
                 handshake::failed(&worker.stats, &service.name, info.peer, &error);
-                record.ended(&service, Stop::Handshake.reason());
+                record.end(Stop::Handshake.side(), Stop::Handshake.reason());
                 None
             }
         }
@@ -274,7 +283,7 @@ impl Client {
             let _ = timeout(LAST_WORDS, self.wire.send(words.as_bytes())).await;
         }
         let _ = timeout(LAST_WORDS, self.wire.finish()).await;
-        self.record.ended(&self.service, stop.reason());
+        self.record.end(stop.side(), stop.reason());
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`serve`] is the way in. Owns what the three protocols say before and while a client logs in, and the framing of SMTP
 //! after it. It opens no listening sockets, reads no configuration file and chooses no certificates; the core does.
 
+mod audit;
 pub mod auth;
 mod backend;
 mod capabilities;
@@ -11,7 +12,6 @@ pub mod imap;
 pub mod line;
 mod login;
 pub mod pop3;
-mod record;
 mod relay;
 pub mod sasl;
 pub mod secret;

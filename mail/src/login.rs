@@ -3,12 +3,13 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use alb_conf::MailLogin;
 use alb_core::ConnInfo;
 use zeroize::Zeroize;
 
+use crate::audit::{self, LoginResult};
 use crate::auth::{self, Accepted, Attempt, Decision};
 use crate::backend::{self, Backend, Failed, Visit};
 use crate::capabilities::Offers;
@@ -102,25 +103,36 @@ fn exchange(client: &Client, mechanism: Mechanism) -> Exchange {
 /// The client left while it was under way.
 pub async fn log_in(client: &mut Client, asked: &Asked<'_>) -> Result<Outcome, Stop> {
     client.attempts += 1;
-    client.record.mechanism = asked.mechanism;
-    client.record.user.clone_from(&asked.credentials.user);
-    let number = client.attempts;
+    client.record.login = audit::Login {
+        mechanism: asked.mechanism,
+        user_sent: asked.credentials.user.clone(),
+        source: client.service.auth.source(),
+        ..audit::Login::default()
+    };
+    let (number, begun) = (client.attempts, Instant::now());
     let Client {
         wire,
         info,
         service,
         worker,
+        record,
         ..
     } = &mut *client;
     let result = tokio::select! {
         biased;
-        result = Box::pin(decide_and_visit(service, info, worker, asked, number)) => result,
+        result = Box::pin(decide_and_visit(service, info, worker, asked, number, record)) => result,
         () = wire.closed(AHEAD) => return Err(Stop::Closed),
     };
+    let login = &mut client.record.login;
+    login.took = begun.elapsed();
+    login.result = Some(match &result {
+        Ok(_) => LoginResult::Accepted,
+        Err(Turned::Away(_)) => LoginResult::Rejected,
+        Err(Turned::Later(_)) => LoginResult::Unavailable,
+    });
     match result {
-        Ok(backend) => {
-            client.record.logged_in = true;
-            client.record.server = backend.server.to_string();
+        Ok((backend, server)) => {
+            client.record.server = Some(server);
             Ok(Outcome::In(Box::new(backend)))
         }
         Err(Turned::Away(rejection)) => {
@@ -146,7 +158,8 @@ async fn decide_and_visit(
     worker: &Worker,
     asked: &Asked<'_>,
     number: u32,
-) -> Result<Backend, Turned> {
+    record: &mut audit::Record,
+) -> Result<(Backend, audit::Server), Turned> {
     let attempt = Attempt {
         protocol: service.protocol,
         conn: info,
@@ -166,6 +179,8 @@ async fn decide_and_visit(
             }));
         }
     };
+    record.login.user.clone_from(&accepted.user);
+    record.login.source = accepted.source;
     let pool = pool_of(service, &accepted)?;
     let visit = Visit {
         service,
@@ -180,16 +195,18 @@ async fn decide_and_visit(
         before: asked.before,
         promised: asked.promised,
     };
-    backend::log_in(&visit, pool, worker)
-        .await
-        .map_err(|failed| match failed {
-            Failed::Rejected(refusal) => Turned::Away(Rejection {
-                code: refusal.code,
-                text: refusal.text,
-                close: false,
-            }),
-            Failed::Unreachable(why) | Failed::Unavailable(why) => Turned::Later(why),
-        })
+    match backend::log_in(&visit, pool, worker).await {
+        Ok(backend) => {
+            let server = backend.audited(pool);
+            Ok((backend, server))
+        }
+        Err(Failed::Rejected(refusal)) => Err(Turned::Away(Rejection {
+            code: refusal.code,
+            text: refusal.text,
+            close: false,
+        })),
+        Err(Failed::Unreachable(why) | Failed::Unavailable(why)) => Err(Turned::Later(why)),
+    }
 }
 
 /// The servers of a user. Those that take the gateway's word for who it is are not for users that nobody has verified.

@@ -1,5 +1,6 @@
 //! The rest of an IMAP or POP3 session: bytes both ways, which nobody reads. What either side had sent ahead goes first.
 
+use alb_core::Side;
 use alb_core::relay::Relay;
 
 use crate::backend::Backend;
@@ -35,12 +36,11 @@ pub async fn run(client: Client, backend: Backend) {
         () = drained => None,
     };
     (record.received, record.sent) = (relay.received(), relay.sent());
-    let reason = match &ended {
-        None => "draining".to_owned(),
-        Some(ended) => format!("{}: {}", ended.by.as_str(), ended.why.as_str()),
-    };
+    match ended {
+        None => record.end(Side::Gateway, "draining"),
+        Some(ended) => record.end(ended.by, ended.why.as_str()),
+    }
     drop(active);
-    record.ended(&service, &reason);
 }
 
 /// When a session of a leaving worker ends: all of them within 30 seconds.

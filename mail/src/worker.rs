@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use alb_core::drain::Drain;
+use alb_core::log::AccessBuffer;
 use alb_core::stats::WorkerStats;
 use alb_core::upstream::{Active, Affinity, Cursor, Outcome, PeerRef, Tried, Upstream};
 
@@ -17,16 +18,19 @@ pub struct Worker {
     pub drain: Drain,
     /// Counters.
     pub stats: Arc<WorkerStats>,
+    /// The audit log.
+    pub log: Rc<AccessBuffer>,
     /// By the name of the upstream, for the one that is in force.
     cursors: RefCell<HashMap<String, (Arc<Upstream>, Cursor)>>,
 }
 
 impl Worker {
     /// The mail side of the calling worker.
-    pub fn new(stats: Arc<WorkerStats>, drain: Drain) -> Rc<Self> {
+    pub fn new(stats: Arc<WorkerStats>, log: Rc<AccessBuffer>, drain: Drain) -> Rc<Self> {
         Rc::new(Worker {
             drain,
             stats,
+            log,
             cursors: RefCell::default(),
         })
     }

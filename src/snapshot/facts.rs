@@ -11,8 +11,10 @@ pub fn check(config: &Config, report: &mut Report) {
     if let Some(user) = &config.daemon.user {
         check_user(user, report);
     }
-    let files = config.daemon.pid_file.iter().chain(&config.log.file);
-    for file in files.chain(config.log.access.iter().map(|access| &access.file)) {
+    let log = &config.log;
+    let files = config.daemon.pid_file.iter().chain(&log.file);
+    let files = files.chain(log.access.iter().map(|access| &access.file));
+    for file in files.chain(log.mail.iter().map(|mail| &mail.file)) {
         check_directory(file, report);
     }
     if !may_bind_low_ports() {

@@ -104,6 +104,6 @@ impl Supervisor {
         for worker in self.workers.drain(..) {
             worker.join();
         }
-        self.access_log.finish();
+        self.access_logs.finish();
     }
 }

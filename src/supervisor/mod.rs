@@ -1,6 +1,6 @@
 //! The life of the daemon: start, signals, reload, leaving. Runs on the main thread and touches no connection.
 
-mod access_log;
+pub mod access_logs;
 mod changes;
 pub mod control;
 mod expiry;
@@ -30,7 +30,7 @@ use tokio::sync::{mpsc, watch};
 use crate::logging::Logging;
 use crate::snapshot::Snapshot;
 use crate::worker::Handle;
-use access_log::AccessLog;
+use access_logs::AccessLogs;
 use control::{Answer, Control, Order};
 use pid_file::PidFile;
 use signals::{Signal, Signals};
@@ -43,7 +43,7 @@ pub struct Supervisor {
     all_left: mpsc::Receiver<()>,
     bound: BTreeSet<Endpoint>,
     logging: Logging,
-    access_log: AccessLog,
+    access_logs: AccessLogs,
     resolver: Resolver,
     upstreams: watch::Sender<Vec<Arc<Upstream>>>,
     stats: Registry,
@@ -102,7 +102,7 @@ impl Supervisor {
     }
 
     fn reopen_logs(&mut self) {
-        self.access_log.reopen();
+        self.access_logs.reopen();
         match self.logging.reopen() {
             Ok(()) => tracing::info!("log files reopened"),
             Err(error) => {

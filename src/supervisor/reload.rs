@@ -10,7 +10,7 @@ use alb_core::endpoint::Endpoint;
 use sd_notify::NotifyState;
 use tokio::sync::oneshot;
 
-use super::access_log::Prepared;
+use super::access_logs::Prepared;
 use super::control::Answer;
 use super::sockets::Sockets;
 use super::start::notify;
@@ -23,7 +23,7 @@ struct Ready {
     snapshot: Arc<Snapshot>,
     warnings: Report,
     sockets: Sockets,
-    access_log: Prepared,
+    access_logs: Prepared,
 }
 
 impl Supervisor {
@@ -51,14 +51,18 @@ impl Supervisor {
             |what: &str, error: String| Answer::refused(UNCHANGED, format!("{what}{error}"));
         let sockets = Sockets::bind(&snapshot.endpoints(), &self.bound, self.workers.len())
             .map_err(|error| failed("", error.to_string()))?;
-        let access_log = self.access_log.prepare(&snapshot.config.log);
-        let access_log = access_log
-            .map_err(|error| failed("cannot open the access log: ", error.to_string()))?;
+        let access_logs = self.access_logs.prepare(&snapshot.config.log);
+        let access_logs = access_logs.map_err(|error| {
+            failed(
+                "cannot open an access log or audit log: ",
+                error.to_string(),
+            )
+        })?;
         Ok(Ready {
             snapshot: Arc::new(snapshot),
             warnings,
             sockets,
-            access_log,
+            access_logs,
         })
     }
 
@@ -67,13 +71,13 @@ impl Supervisor {
         self.resolve(&after).await;
         let log = &after.config.log;
         self.logging.apply(log);
-        let old_access_log = self.access_log.switch(ready.access_log, log);
+        let old_access_logs = self.access_logs.switch(ready.access_logs, log);
         self.published.store(Arc::clone(&after));
         let close: Vec<_> = self.bound.difference(&after.endpoints()).copied().collect();
         if let Err(error) = self.listen(ready.sockets, close).await {
             tracing::error!("a worker cannot listen: {error}");
         }
-        if let Some(writer) = old_access_log {
+        for writer in old_access_logs {
             writer.finish();
         }
         end_streams(&before, &after);
@@ -108,7 +112,7 @@ impl Supervisor {
             worker.send(Command::Listen {
                 open: sockets.take_for_one(),
                 close: close.clone(),
-                access: self.access_log.sink(&snapshot.config.log),
+                sinks: self.access_logs.sinks(&snapshot.config.log),
                 done,
             });
             answers.push(answer);

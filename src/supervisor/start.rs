@@ -13,7 +13,7 @@ use alb_core::upstream::Resolver;
 use sd_notify::NotifyState;
 use tokio::sync::{mpsc, watch};
 
-use super::access_log::AccessLog;
+use super::access_logs::AccessLogs;
 use super::control::Control;
 use super::limits::raise_open_files;
 use super::pid_file::{PidFile, PidFileError};
@@ -37,7 +37,7 @@ struct Ground {
     pid_file: Option<PidFile>,
     sockets: Sockets,
     logging: Logging,
-    access_log: AccessLog,
+    access_logs: AccessLogs,
     control: Option<Control>,
     workers: usize,
 }
@@ -93,7 +93,7 @@ impl Supervisor {
             all_left,
             bound: BTreeSet::new(),
             logging: ground.logging,
-            access_log: ground.access_log,
+            access_logs: ground.access_logs,
             resolver,
             upstreams,
             stats,
@@ -142,15 +142,16 @@ impl Ground {
             become_user(user, &logging, log)?;
         }
         // After becoming the user: its thread must not keep what we gave up.
-        let mut access_log = AccessLog::default();
-        let prepared = access_log.prepare(log);
-        let prepared = prepared.map_err(|e| StartError::of("cannot open the access log", e))?;
-        access_log.switch(prepared, log);
+        let mut access_logs = AccessLogs::default();
+        let prepared = access_logs.prepare(log);
+        let prepared =
+            prepared.map_err(|e| StartError::of("cannot open an access log or audit log", e))?;
+        access_logs.switch(prepared, log);
         Ok(Ground {
             pid_file,
             sockets,
             logging,
-            access_log,
+            access_logs,
             control,
             workers,
         })
@@ -205,14 +206,11 @@ fn account(daemon: &Daemon) -> Result<Option<Account>, StartError> {
 
 /// The log files are made and given away first, so that they can be written and reopened.
 fn become_user(user: &Account, logging: &Logging, log: &Log) -> Result<(), StartError> {
-    let owned = logging
-        .chown(user.uid(), user.gid())
-        .and_then(|()| match &log.access {
-            Some(access) => {
-                LogFile::open(&access.file, rotation(log))?.chown(user.uid(), user.gid())
-            }
-            None => Ok(()),
-        });
+    let owned = logging.chown(user.uid(), user.gid()).and_then(|()| {
+        let access = log.access.iter().map(|access| &access.file);
+        let mut files = access.chain(log.mail.iter().map(|mail| &mail.file));
+        files.try_for_each(|file| LogFile::open(file, rotation(log))?.chown(user.uid(), user.gid()))
+    });
     owned.map_err(|e| StartError::of("cannot give the log files to `user`", e))?;
     user.assume().map_err(|error| {
         StartError::Failed(format!(

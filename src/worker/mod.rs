@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use alb_core::drain::Drain;
 use alb_core::endpoint::{Bound, Endpoint};
-use alb_core::log::{AccessBuffer, AccessSink, Seldom};
+use alb_core::log::{AccessBuffer, Seldom};
 use alb_core::published::{Published, View};
 use alb_core::stats::WorkerStats;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::snapshot::Snapshot;
+use crate::supervisor::access_logs::Sinks;
 use listening::Listening;
 
 /// How long an access-log line may wait in a worker's buffer.
@@ -44,8 +45,8 @@ pub enum Command {
         open: Vec<(Endpoint, Bound)>,
         /// Configured addresses to leave.
         close: Vec<Endpoint>,
-        /// Where access-log lines go from now on.
-        access: Option<AccessSink>,
+        /// Where lines of the access logs go from now on.
+        sinks: Sinks,
         /// Told when it is done.
         done: oneshot::Sender<io::Result<()>>,
     },
@@ -76,6 +77,7 @@ struct Worker {
     stats: Arc<WorkerStats>,
     drain: Drain,
     access: Rc<AccessBuffer>,
+    audit: Rc<AccessBuffer>,
     listening: RefCell<BTreeMap<Endpoint, Listening>>,
     next_id: Cell<u64>,
     /// Holds back the log lines of connections that are not let in.
@@ -91,7 +93,11 @@ impl Handle {
         let (commands, receiver) = mpsc::unbounded_channel();
         let name = format!("alb-worker-{}", parts.index);
         let thread = std::thread::Builder::new().name(name).spawn(move || {
-            LocalSet::new().block_on(&runtime, run(parts, receiver));
+            let tasks = LocalSet::new();
+            let logs = tasks.block_on(&runtime, run(parts, receiver));
+            // Ends the connections that are still open: their lines belong into the logs, too.
+            drop(tasks);
+            logs.iter().for_each(|log| log.redirect(None));
         })?;
         Ok(Handle { commands, thread })
     }
@@ -108,19 +114,22 @@ impl Handle {
     }
 }
 
-async fn run(parts: Parts, mut commands: UnboundedReceiver<Command>) {
+/// Carries commands out until it is to end; the logs come back, for the last lines of what ends with the worker.
+async fn run(parts: Parts, mut commands: UnboundedReceiver<Command>) -> [Rc<AccessBuffer>; 2] {
     let _alive = parts.alive;
     let worker = Worker::new(parts.index, &parts.published, parts.stats);
-    spawn_local(flush_regularly(Rc::clone(&worker.access)));
+    let logs = [Rc::clone(&worker.access), Rc::clone(&worker.audit)];
+    spawn_local(flush_regularly(logs.clone()));
     while let Some(command) = commands.recv().await {
         match command {
             Command::Listen {
                 open,
                 close,
-                access,
+                sinks,
                 done,
             } => {
-                worker.access.redirect(access);
+                worker.access.redirect(sinks.access);
+                worker.audit.redirect(sinks.mail);
                 // The supervisor may have given up waiting.
                 let _ = done.send(worker.listen(open, close).await);
             }
@@ -135,7 +144,7 @@ async fn run(parts: Parts, mut commands: UnboundedReceiver<Command>) {
             Command::Leave => break,
         }
     }
-    worker.access.redirect(None);
+    logs
 }
 
 impl Worker {
@@ -154,7 +163,8 @@ impl Worker {
             drain.clone(),
         );
         let stream = alb_stream::Worker::new(Arc::clone(&stats), Rc::clone(&access));
-        let mail = alb_mail::Worker::new(Arc::clone(&stats), drain.clone());
+        let audit = AccessBuffer::new(None, Arc::clone(&stats));
+        let mail = alb_mail::Worker::new(Arc::clone(&stats), Rc::clone(&audit), drain.clone());
         Rc::new(Worker {
             snapshot: published.view(),
             http,
@@ -163,6 +173,7 @@ impl Worker {
             stats,
             drain,
             access,
+            audit,
             listening: RefCell::default(),
             // The worker's number in the top bits keeps the numbers of all connections apart.
             next_id: Cell::new((index as u64) << 48),
@@ -196,10 +207,10 @@ impl Worker {
     }
 }
 
-async fn flush_regularly(access: Rc<AccessBuffer>) {
+async fn flush_regularly(logs: [Rc<AccessBuffer>; 2]) {
     let mut ticks = tokio::time::interval(FLUSH_EVERY);
     loop {
         ticks.tick().await;
-        access.flush();
+        logs.iter().for_each(|log| log.flush());
     }
 }

@@ -12,6 +12,7 @@ mod identities;
 mod limits;
 mod links;
 mod listeners;
+mod logs;
 mod mail;
 mod mail_auth;
 mod routes;
@@ -36,6 +37,7 @@ pub(crate) fn check(config: &Config, damaged: &BTreeSet<(usize, usize)>) -> Vec<
     identities::check(config, &mut findings);
     limits::check(config, &mut findings);
     listeners::check(config, &mut findings);
+    logs::check(config, &mut findings);
     mail::check(config, &mut findings);
     mail_auth::check(config, &mut findings);
     mail::check_clear(config, &mut findings);

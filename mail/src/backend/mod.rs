@@ -11,7 +11,7 @@ mod learn;
 mod refusal;
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use alb_conf::{ClientInfo, MailProtocol};
 use alb_core::upstream::{Active, Outcome, PeerAddress, PeerRef, Tried, connector};
@@ -22,6 +22,7 @@ use tokio::time::timeout_at;
 
 pub use self::learn::offers;
 pub use self::refusal::{Refusal, words};
+use crate::audit;
 use crate::capabilities::Offers;
 use crate::line;
 use crate::secret::Secret;
@@ -41,6 +42,20 @@ pub struct Backend {
     pub welcome: Vec<u8>,
     /// Counts the session at the server.
     pub active: Active,
+    /// From the first attempt to connect until it had greeted, handshakes included.
+    pub connected: Duration,
+}
+
+impl Backend {
+    /// What the audit log says of it.
+    pub fn audited(&self, pool: &Pool) -> audit::Server {
+        audit::Server {
+            upstream: pool.upstream.name().into(),
+            address: self.server.to_string(),
+            tls: self.wire.stream.tls_info().map(|tls| tls.protocol),
+            connected: self.connected,
+        }
+    }
 }
 
 /// Whom to log in, as what, on whose behalf.
@@ -153,7 +168,8 @@ async fn visit_one(
 ) -> Result<Backend, Failed> {
     let peer = active.peer();
     worker.stats.upstream_connections.increment();
-    let until = Instant::now() + *visit.service.settings.timeouts.server;
+    let begun = Instant::now();
+    let until = begun + *visit.service.settings.timeouts.server;
     let opening = async {
         let opened = open(visit.service, pool, peer, Some(visit.info)).await?;
         if let Some(lacking) = lacking(visit.promised, &opened.offers) {
@@ -167,6 +183,7 @@ async fn visit_one(
     let opened = timeout_at(until.into(), opening)
         .await
         .unwrap_or_else(|_| Err(slow()))?;
+    let connected = begun.elapsed();
     let offers = opened.offers.clone();
     let login = async {
         match visit.service.protocol {
@@ -185,6 +202,7 @@ async fn visit_one(
         offers: later.unwrap_or(offers),
         welcome,
         active,
+        connected,
     })
 }
 

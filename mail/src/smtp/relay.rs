@@ -68,9 +68,9 @@ impl Relay {
 
     /// Passes on a MAIL that the client believes has been accepted, and the RCPT that has chosen the server.
     pub fn replay(&mut self, mail: &[u8], rcpt: &[u8]) {
+        self.now.begin(path(mail));
         self.pass(mail, Asked::HeldMail);
-        self.now.open = true;
-        self.now.recipients = 1;
+        self.now.ask(path(rcpt));
         self.pass(rcpt, Asked::Rcpt);
     }
 
@@ -178,13 +178,13 @@ impl Relay {
             Asked::Data if reply.code == 354 => self.framer.data(),
             // The body that a client sent all the same would be commands; it has to wait for this.
             Asked::Data => self.framer.lines(),
-            Asked::Rcpt if !reply.is_positive() => {
-                self.now.recipients = self.now.recipients.saturating_sub(1)
-            }
+            Asked::Rcpt => self.now.answered(reply.is_positive()),
             Asked::Mail if !reply.is_positive() => self.now.open = false,
             Asked::End | Asked::Chunk(true) => {
-                self.now.messages += u32::from(reply.is_positive());
-                self.now.reset();
+                let said = format!("{} {}", reply.code, reply.text());
+                if let Some(message) = self.now.concluded(reply.is_positive(), said) {
+                    self.client.record.message(&message);
+                }
             }
             Asked::Quit => self.over = Some(Stop::Quit),
             _ => {}
@@ -207,9 +207,15 @@ impl Relay {
                     self.body(bytes)?;
                     if last {
                         self.replies.ask(Asked::End);
+                        self.now.end();
                     }
                 }
-                Some(Unit::Chunk(bytes, _)) => self.body(bytes)?,
+                Some(Unit::Chunk(bytes, whole)) => {
+                    self.body(bytes)?;
+                    if whole && self.now.last_chunk {
+                        self.now.end();
+                    }
+                }
             }
         }
         self.replies.settle(&mut self.to_client);
@@ -263,11 +269,13 @@ impl Relay {
         if self.now.messages >= settings.max_messages {
             return self.refuse("450 4.7.1 Too many messages in one session");
         }
-        let checked = Argument::read(argument)
-            .and_then(|read| read.check_mail(&self.offers, *settings.max_size));
+        let checked = Argument::read(argument).and_then(|read| {
+            read.check_mail(&self.offers, *settings.max_size)?;
+            Ok(read.path)
+        });
         match checked {
-            Ok(()) => {
-                self.now.open = true;
+            Ok(sender) => {
+                self.now.begin(sender);
                 self.pass(line, Asked::Mail);
                 Ok(())
             }
@@ -282,11 +290,12 @@ impl Relay {
         }
         let checked = Argument::read(argument).and_then(|read| {
             read.check_rcpt(&self.offers)?;
-            self.check_pool(read.path)
+            self.check_pool(read.path)?;
+            Ok(read.path)
         });
         match checked {
-            Ok(()) => {
-                self.now.recipients += 1;
+            Ok(recipient) => {
+                self.now.ask(recipient);
                 self.pass(line, Asked::Rcpt);
                 Ok(())
             }
@@ -317,6 +326,11 @@ impl Relay {
             return self.refuse("500 5.5.1 Unknown command");
         }
         self.pass(line, Asked::Chunk(last));
+        match (last, size) {
+            // Nothing follows it.
+            (true, 0) => self.now.end(),
+            _ => self.now.last_chunk = last,
+        }
         Ok(())
     }
 
@@ -379,5 +393,15 @@ impl Relay {
             Stop::Violation("bare_line_end") => "521 5.5.2 Lines must end with CRLF\r\n",
             _ => "",
         }
+    }
+}
+
+/// The path in a MAIL or RCPT that has been checked.
+fn path(line: &[u8]) -> &[u8] {
+    match parse(line) {
+        Command::Mail(argument) | Command::Rcpt(argument) => {
+            Argument::read(argument).map_or(&[], |read| read.path)
+        }
+        _ => &[],
     }
 }

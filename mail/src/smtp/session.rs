@@ -339,7 +339,7 @@ impl Session {
         };
         match Box::pin(backend::log_in(&visit, pool, &client.worker)).await {
             Ok(backend) => {
-                client.record.server = backend.server.to_string();
+                client.record.server = Some(backend.audited(pool));
                 Ok(Next::Chosen(
                     Box::new(backend),
                     Arc::clone(pool),
