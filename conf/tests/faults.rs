@@ -47,7 +47,7 @@ fn unknown_keys_and_sections_name_the_nearest() {
         "1:2 error: unknown section `upstreem` | did you mean `upstream`?",
         "2:2 error: unknown section `deamon` | did you mean `daemon`?",
         "5:1 error: unknown key `levle` in `log` | did you mean `level`?",
-        "6:1 error: unknown key `zzz` in `log` | the keys here are `level`, `format`, `file`, `rotate` or `access`",
+        "6:1 error: unknown key `zzz` in `log` | the keys here are `level`, `format`, `file`, `rotate`, `access` or `mail`",
     ];
     assert_found(&found, &expected);
 }
