@@ -1,5 +1,6 @@
 //! Paths and parameters of MAIL and RCPT (RFC 5321 § 4.1.1.2 and 3). No I/O.
 
+use super::command::{Command, parse};
 use crate::capabilities::Offers;
 
 /// The argument of MAIL or RCPT, read.
@@ -91,6 +92,16 @@ fn check_size(value: &[u8], max_size: u64) -> Result<(), Refused> {
         Some(size) if size <= max_size => Ok(()),
         Some(_) => Err(TOO_LARGE),
         None => Err(MALFORMED),
+    }
+}
+
+/// The path in a MAIL or RCPT that has been checked.
+pub fn path(line: &[u8]) -> &[u8] {
+    match parse(line) {
+        Command::Mail(argument) | Command::Rcpt(argument) => {
+            Argument::read(argument).map_or(&[], |read| read.path)
+        }
+        _ => &[],
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::{sleep_until, timeout};
 use super::command::{Command, parse};
 use super::framer::{Framer, Unit, Violation};
 use super::mx;
-use super::parameters::Argument;
+use super::parameters::{Argument, path};
 use super::replies::{Asked, Replies, offered};
 use super::reply::Reply;
 use super::transaction::Transaction;
@@ -393,15 +393,5 @@ impl Relay {
             Stop::Violation("bare_line_end") => "521 5.5.2 Lines must end with CRLF\r\n",
             _ => "",
         }
-    }
-}
-
-/// The path in a MAIL or RCPT that has been checked.
-fn path(line: &[u8]) -> &[u8] {
-    match parse(line) {
-        Command::Mail(argument) | Command::Rcpt(argument) => {
-            Argument::read(argument).map_or(&[], |read| read.path)
-        }
-        _ => &[],
     }
 }
