@@ -1,0 +1,134 @@
+//! The commands of the client: which of them pass, and what is said to the others.
+
+use std::sync::Arc;
+
+use super::super::command::{Command, parse};
+use super::super::mx;
+use super::super::parameters::Argument;
+use super::super::replies::Asked;
+use super::Relay;
+use crate::client::Stop;
+
+impl Relay {
+    /// Passes a command on, or answers it.
+    pub(super) fn command(&mut self, line: &[u8]) -> Result<(), Stop> {
+        self.dropping = false;
+        match parse(line) {
+            Command::Ehlo(_) => self.anew(line, Asked::Ehlo),
+            Command::Helo(_) | Command::Rset => self.anew(line, Asked::Other),
+            Command::Noop => self.pass(b"NOOP", Asked::Other),
+            Command::Quit => self.pass(line, Asked::Quit),
+            Command::Mail(argument) => self.mail(line, argument)?,
+            Command::Rcpt(argument) => self.rcpt(line, argument)?,
+            Command::Data => {
+                self.pass(line, Asked::Data);
+                self.framer.wait();
+            }
+            Command::Bdat(size, last) => self.bdat(line, size, last)?,
+            Command::LostSize => return Err(Stop::Violation("chunk_size_lost")),
+            Command::Vrfy => self
+                .replies
+                .answer("252 2.5.2 Cannot verify, send some mail"),
+            Command::Help => self.replies.answer("214 2.0.0 See RFC 5321"),
+            Command::Auth(..) | Command::Starttls => self.refuse("503 5.5.1 Not at this point")?,
+            Command::Other(verb) if self.is_extra(verb) => self.pass(line, Asked::Other),
+            Command::Other(_) => self.refuse("500 5.5.1 Unknown command")?,
+            Command::Malformed => self.refuse("501 5.5.4 Malformed argument")?,
+        }
+        Ok(())
+    }
+
+    fn mail(&mut self, line: &[u8], argument: &[u8]) -> Result<(), Stop> {
+        let settings = &self.client.service.settings.smtp;
+        if self.now.messages >= settings.max_messages {
+            return self.refuse("450 4.7.1 Too many messages in one session");
+        }
+        let checked = Argument::read(argument).and_then(|read| {
+            read.check_mail(&self.offers, *settings.max_size)?;
+            Ok(read.path)
+        });
+        match checked {
+            Ok(sender) => {
+                self.now.begin(sender);
+                self.pass(line, Asked::Mail);
+                Ok(())
+            }
+            Err(refused) => self.refuse(refused),
+        }
+    }
+
+    fn rcpt(&mut self, line: &[u8], argument: &[u8]) -> Result<(), Stop> {
+        if self.now.recipients >= self.client.service.settings.smtp.max_recipients {
+            self.replies.answer("452 4.5.3 Too many recipients");
+            return Ok(());
+        }
+        let checked = Argument::read(argument).and_then(|read| {
+            read.check_rcpt(&self.offers)?;
+            self.check_pool(read.path)?;
+            Ok(read.path)
+        });
+        match checked {
+            Ok(recipient) => {
+                self.now.ask(recipient);
+                self.pass(line, Asked::Rcpt);
+                Ok(())
+            }
+            Err(refused) => self.refuse(refused),
+        }
+    }
+
+    /// MX mode: mail for this recipient is taken, and goes to the same servers.
+    fn check_pool(&self, path: &[u8]) -> Result<(), &'static str> {
+        let (Some(pool), Some(domains)) = (&self.pool, self.client.service.mx()) else {
+            return Ok(());
+        };
+        let its = mx::pool_for(&self.client.service, domains, path)?;
+        match Arc::ptr_eq(its, pool) {
+            true => Ok(()),
+            false => Err(mx::ANOTHER_POOL),
+        }
+    }
+
+    fn bdat(&mut self, line: &[u8], size: u64, last: bool) -> Result<(), Stop> {
+        let most = *self.client.service.settings.smtp.max_size;
+        if size > most.saturating_sub(self.now.size) {
+            return Err(Stop::Violation("message_too_large"));
+        }
+        self.framer.chunk(size);
+        if !self.offers.has("CHUNKING") {
+            self.dropping = true;
+            return self.refuse("500 5.5.1 Unknown command");
+        }
+        self.pass(line, Asked::Chunk(last));
+        match (last, size) {
+            // Nothing follows it.
+            (true, 0) => self.now.end(),
+            _ => self.now.last_chunk = last,
+        }
+        Ok(())
+    }
+
+    fn anew(&mut self, line: &[u8], asked: Asked) {
+        self.now.reset();
+        self.pass(line, asked);
+    }
+
+    /// Passes a line on.
+    pub(super) fn pass(&mut self, line: &[u8], asked: Asked) {
+        self.to_server.extend_from_slice(line);
+        self.to_server.extend_from_slice(b"\r\n");
+        self.replies.ask(asked);
+    }
+
+    fn refuse(&mut self, reply: &str) -> Result<(), Stop> {
+        self.replies.answer(reply);
+        self.client.mistake()
+    }
+
+    fn is_extra(&self, verb: &[u8]) -> bool {
+        let extra = &self.client.service.settings.smtp.extra_verbs;
+        extra
+            .iter()
+            .any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(verb))
+    }
+}
