@@ -129,3 +129,29 @@ key = "k"
         &["3:52 error: client certificates are asked for, but nobody is trusted"],
     );
 }
+
+#[test]
+fn limits_that_delay_are_told_apart_where_datagrams_come() {
+    let found = behind(
+        r#"[[stream]]
+protocol = "udp"
+listen = ["0.0.0.0:53"]
+upstream = "app"
+limits = ["waits", "passes", "refuses", "nothing"]
+[limit.waits]
+rate = "10/s"
+burst = 5
+[limit.passes]
+rate = "10/s"
+burst = 5
+nodelay = true
+[limit.refuses]
+rate = "10/s"
+"#,
+    );
+    let expected = [
+        "5:11 warning: limit `waits` would make datagrams wait: they are dropped",
+        "5:41 error: unknown limit `nothing`",
+    ];
+    assert_found(&found, &expected);
+}

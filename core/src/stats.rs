@@ -63,7 +63,7 @@ pub struct WorkerStats {
     pub responses: [Counter; 6],
     /// Connections made to peers.
     pub upstream_connections: Counter,
-    /// Tries at peers that failed.
+    /// Tries at peers that failed, and UDP flows that did not get their replies.
     pub upstream_failures: Counter,
     /// Requests tried again on another peer.
     pub upstream_retries: Counter,
@@ -73,6 +73,10 @@ pub struct WorkerStats {
     pub relayed_down: Counter,
     /// Stream sessions begun: TCP connections and UDP flows.
     pub stream_sessions: Counter,
+    /// UDP flows begun.
+    pub flows: Counter,
+    /// UDP flows that have not ended.
+    pub flows_open: Counter,
     /// Datagrams passed on, in either direction.
     pub datagrams: Counter,
     /// Datagrams not passed on: no peer, too many flows, a limit, an access list.

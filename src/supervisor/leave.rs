@@ -30,6 +30,7 @@ impl Supervisor {
         let open = self.stats.sum(|worker| worker.connections_open.get());
         tracing::info!(
             connections = open,
+            flows = self.stats.sum(|worker| worker.flows_open.get()),
             ?timeout,
             "leaving when the open connections have finished"
         );
@@ -44,7 +45,8 @@ impl Supervisor {
                 _ = self.all_left.recv() => break,
                 () = sleep_until(deadline) => {
                     let open = self.stats.sum(|worker| worker.connections_open.get());
-                    tracing::warn!(connections = open, "`drain_timeout` is over, open connections are ended");
+                    let flows = self.stats.sum(|worker| worker.flows_open.get());
+                    tracing::warn!(connections = open, flows, "`drain_timeout` is over, open connections are ended");
                     break;
                 }
                 signal = signals.next() => if signal == Signal::Leave { break },
@@ -73,6 +75,7 @@ impl Supervisor {
             upstream_failures = sum(|worker| worker.upstream_failures.get()),
             upstream_retries = sum(|worker| worker.upstream_retries.get()),
             sessions = sum(|worker| worker.stream_sessions.get()),
+            flows = sum(|worker| worker.flows.get()),
             sessions_unserved = sum(|worker| worker.stream_unserved.get()),
             relayed_up = sum(|worker| worker.relayed_up.get()),
             relayed_down = sum(|worker| worker.relayed_down.get()),

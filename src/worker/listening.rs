@@ -11,10 +11,10 @@ use alb_core::endpoint::{Bound, Endpoint};
 use alb_core::listener::Listener;
 use alb_core::log::Seldom;
 use alb_core::published::Pinned;
-use alb_stream::udp::Current;
+use alb_stream::udp::{Current, Server, Stop};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::spawn_local;
 
 use super::Worker;
 use crate::snapshot::{Listener as Configured, Protocol};
@@ -27,8 +27,9 @@ const MAX_FLOWS: u64 = 65_536;
 
 /// An address a worker accepts on.
 pub struct Listening {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+    stop: oneshot::Sender<Stop>,
+    /// Closed when nothing new is taken any more.
+    ceased: oneshot::Receiver<()>,
 }
 
 /// The listener an address belongs to, as this worker last saw it.
@@ -47,22 +48,30 @@ impl Listening {
         let known = Known::find(worker, endpoint)
             .ok_or_else(|| io::Error::other(format!("no listener for {endpoint}")))?;
         let (stop, stopped) = oneshot::channel();
+        let (ceasing, ceased) = oneshot::channel();
         let worker = Rc::clone(worker);
-        let task = match socket {
+        match socket {
             Bound::Tcp(socket) => {
                 let listener = Listener::new(socket)?;
-                spawn_local(accept(worker, endpoint, known, listener, stopped))
+                spawn_local(async move {
+                    accept(worker, endpoint, known, listener, stopped).await;
+                    drop(ceasing);
+                });
             }
-            Bound::Udp(socket) => spawn_local(datagrams(worker, endpoint, known, socket, stopped)?),
-        };
-        Ok(Listening { stop, task })
+            Bound::Udp(socket) => {
+                let server = datagrams(&worker, endpoint, known, socket)?;
+                spawn_local(carry(worker, server, stopped, ceasing));
+            }
+        }
+        Ok(Listening { stop, ceased })
     }
 
-    /// Ceases to accept; every connection that waited in the queue has been taken when this returns.
-    pub async fn end(self) {
-        let _ = self.stop.send(());
-        // A panic has been logged by the hook.
-        let _ = self.task.await;
+    /// Ceases to accept; every connection that waited in the queue has been taken when this returns. Flows of datagrams go
+    /// on for as long as `stop` says, and count as open connections of the worker.
+    pub async fn end(self, stop: Stop) {
+        let _ = self.stop.send(stop);
+        // Nothing is ever sent; a panic has been logged by the hook.
+        let _ = self.ceased.await;
     }
 }
 
@@ -92,6 +101,19 @@ impl Known {
         }
     }
 
+    /// What it says of flows of datagrams; `None` if it is not a stream.
+    fn flows(&self) -> Option<Current> {
+        let Protocol::Stream(service) = &self.listener.protocol else {
+            return None;
+        };
+        Some(Current {
+            service: Arc::clone(service),
+            access: self.listener.admission.list().cloned(),
+            limit: Arc::clone(&self.listener.limit),
+            max_flows: self.listener.max_connections.unwrap_or(MAX_FLOWS),
+        })
+    }
+
     /// Says at intervals that connections are refused.
     fn complain(&self, endpoint: Endpoint, peer: SocketAddr) {
         if self.complaints.due(Instant::now()).is_some() {
@@ -110,7 +132,7 @@ async fn accept(
     endpoint: Endpoint,
     mut known: Known,
     mut listener: Listener,
-    mut stopped: oneshot::Receiver<()>,
+    mut stopped: oneshot::Receiver<Stop>,
 ) {
     let mut take = |stream: TcpStream, peer: SocketAddr| {
         known.refresh(&worker, endpoint);
@@ -130,26 +152,43 @@ async fn accept(
     }
 }
 
-/// Carries datagrams until told to stop.
+/// A server of datagrams that follows the listener through reloads.
 fn datagrams(
-    worker: Rc<Worker>,
+    worker: &Rc<Worker>,
     endpoint: Endpoint,
     mut known: Known,
     socket: UdpSocket,
-    stopped: oneshot::Receiver<()>,
-) -> io::Result<impl Future<Output = ()>> {
+) -> io::Result<Server> {
     let stream = Rc::clone(&worker.stream);
+    let worker = Rc::clone(worker);
+    let mut seen: Option<(u64, Rc<Current>)> = None;
     let current = move || {
         known.refresh(&worker, endpoint);
-        let Protocol::Stream(service) = &known.listener.protocol else {
-            return None;
-        };
-        Some(Current {
-            service: Arc::clone(service),
-            access: known.listener.admission.list().cloned(),
-            limit: Arc::clone(&known.listener.limit),
-            max_flows: known.listener.max_connections.unwrap_or(MAX_FLOWS),
-        })
+        match &seen {
+            Some((generation, current)) if *generation == known.generation => {
+                Some(Rc::clone(current))
+            }
+            _ => {
+                let current = Rc::new(known.flows()?);
+                seen = Some((known.generation, Rc::clone(&current)));
+                Some(current)
+            }
+        }
     };
-    alb_stream::udp::begin(socket, stream, current, stopped)
+    Server::new(socket, stream, current)
+}
+
+/// Carries datagrams until told to stop, and then until the flows have ended.
+async fn carry(
+    worker: Rc<Worker>,
+    mut server: Server,
+    stopped: oneshot::Receiver<Stop>,
+    ceasing: oneshot::Sender<()>,
+) {
+    let Some(stop) = server.carry(stopped).await else {
+        return;
+    };
+    let _open = worker.drain.enter();
+    drop(ceasing);
+    server.drain(stop).await;
 }

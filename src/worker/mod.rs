@@ -19,6 +19,7 @@ use alb_core::endpoint::{Bound, Endpoint};
 use alb_core::log::{AccessBuffer, Seldom};
 use alb_core::published::{Published, View};
 use alb_core::stats::WorkerStats;
+use alb_stream::udp::Stop;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
@@ -131,7 +132,7 @@ async fn run(parts: Parts, mut commands: UnboundedReceiver<Command>) -> [Rc<Acce
                 worker.access.redirect(sinks.access);
                 worker.audit.redirect(sinks.mail);
                 // The supervisor may have given up waiting.
-                let _ = done.send(worker.listen(open, close).await);
+                let _ = done.send(worker.listen(open, close, "listener removed").await);
             }
             Command::Drain => {
                 worker.begin_drain().await;
@@ -185,15 +186,20 @@ impl Worker {
         self: &Rc<Self>,
         open: Vec<(Endpoint, Bound)>,
         close: Vec<Endpoint>,
+        why: &'static str,
     ) -> io::Result<()> {
         for (endpoint, socket) in open {
             let listening = Listening::begin(self, endpoint, socket)?;
             self.listening.borrow_mut().insert(endpoint, listening);
         }
+        let stop = Stop {
+            within: *self.snapshot.pin().config.daemon.drain_timeout,
+            why,
+        };
         for endpoint in close {
             let listening = self.listening.borrow_mut().remove(&endpoint);
             if let Some(listening) = listening {
-                listening.end().await;
+                listening.end(stop).await;
             }
         }
         Ok(())
@@ -202,7 +208,7 @@ impl Worker {
     async fn begin_drain(self: &Rc<Self>) {
         let all: Vec<_> = self.listening.borrow().keys().copied().collect();
         // Nothing is opened, so nothing can fail.
-        let _ = self.listen(Vec::new(), all).await;
+        let _ = self.listen(Vec::new(), all, "leaving").await;
         self.drain.begin();
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use alb_core::ConnInfo;
 use alb_core::limit::{Decision, KeySource, Keys, LimitSet, Permit, Refusal};
+use alb_core::stats::WorkerStats;
 
 /// A session, as limits ask about it.
 pub(crate) struct Asked<'a> {
@@ -35,10 +36,38 @@ impl Keys for Asked<'_> {
 }
 
 /// The leave to begin, at once or after a wait.
-pub(crate) fn ask(limits: &LimitSet, session: &Asked<'_>) -> Result<(Duration, Permit), Refusal> {
-    match limits.admit(Instant::now(), session) {
-        Decision::Pass(permit) => Ok((Duration::ZERO, permit)),
-        Decision::Delay(wait, permit) => Ok((wait, permit)),
-        Decision::Refuse(refusal) => Err(refusal),
+pub(crate) fn ask(
+    limits: &LimitSet,
+    session: &Asked<'_>,
+    stats: &WorkerStats,
+) -> Result<(Duration, Permit), Refusal> {
+    judge(limits.admit(Instant::now(), session), stats)
+}
+
+/// The leave to begin at once; what would have to wait is refused.
+pub(crate) fn ask_at_once(
+    limits: &LimitSet,
+    session: &Asked<'_>,
+    stats: &WorkerStats,
+) -> Result<Permit, Refusal> {
+    let decision = limits.admit_at_once(Instant::now(), session);
+    judge(decision, stats).map(|(_, permit)| permit)
+}
+
+fn judge(decision: Decision, stats: &WorkerStats) -> Result<(Duration, Permit), Refusal> {
+    let (wait, permit) = match decision {
+        Decision::Pass(permit) => (Duration::ZERO, permit),
+        Decision::Delay(wait, permit) => {
+            stats.limit_delayed.increment();
+            (wait, permit)
+        }
+        Decision::Refuse(refusal) => {
+            stats.limit_refused.increment();
+            return Err(refusal);
+        }
+    };
+    if permit.is_excused() {
+        stats.limit_excused.increment();
     }
+    Ok((wait, permit))
 }

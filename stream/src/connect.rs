@@ -42,7 +42,7 @@ pub(crate) async fn connect(
         worker.stats.upstream_connections.increment();
         let result = upstream::connect_as(peer, settings, opening).await;
         record.tries.push(Try {
-            address: peer.address().to_string(),
+            peer: peer.clone(),
             failed: result.as_ref().err().map(|error| error.kind),
             took: begun.elapsed(),
         });

@@ -11,7 +11,7 @@ use alb_conf::AccessFormat;
 use alb_core::log::escape::{self, json_member, json_string, json_tls};
 use alb_core::log::{AccessBuffer, time};
 use alb_core::relay::Relay;
-use alb_core::upstream::Upstream;
+use alb_core::upstream::{PeerRef, Upstream};
 use alb_core::{ConnInfo, Kind, Side};
 
 use crate::{Service, Worker};
@@ -43,7 +43,7 @@ pub(crate) struct Record {
 
 /// One peer that was tried.
 pub(crate) struct Try {
-    pub address: String,
+    pub peer: PeerRef,
     /// What was wrong with it.
     pub failed: Option<Kind>,
     /// From the beginning of the first try to the end of this one.
@@ -73,7 +73,7 @@ impl Record {
 
     /// The session goes to this upstream.
     pub fn goes_to(&mut self, upstream: &Upstream) {
-        self.upstream = Some(upstream.name().into());
+        self.upstream = Some(upstream.shared_name());
     }
 
     /// Takes over what a relay has carried so far.
@@ -102,8 +102,11 @@ impl Record {
         out.extend_from_slice(b"\" upstream=");
         escape::text(out, self.upstream.as_deref().unwrap_or("-").as_bytes());
         out.extend_from_slice(b" peer=");
-        let peer = self.tries.last().map_or("-", |last| &last.address);
-        escape::text(out, peer.as_bytes());
+        let peer = self
+            .tries
+            .last()
+            .map(|last| last.peer.address().to_string());
+        escape::text(out, peer.as_deref().unwrap_or("-").as_bytes());
         let (by, why) = (self.ended.0.as_str(), self.ended.1);
         let _ = write!(
             out,
@@ -187,7 +190,7 @@ impl Record {
                 out.push(b',');
             }
             out.extend_from_slice(b"{\"address\":");
-            json_string(out, one.address.as_bytes());
+            json_string(out, one.peer.address().to_string().as_bytes());
             if let Some(kind) = one.failed {
                 json_member(out, "failed", kind.as_str().as_bytes());
             }

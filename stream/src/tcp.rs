@@ -54,7 +54,7 @@ async fn prepare(
             }
         },
     };
-    let permit = admit(&info, &service, &hello, record).await?;
+    let permit = admit(&info, &service, &hello, record, &worker).await?;
     let sni = hello.sni.as_deref();
     let Some(upstream) = service.upstream(sni) else {
         record.ended = (Side::Gateway, "no upstream for this name");
@@ -88,9 +88,10 @@ async fn admit(
     service: &Service,
     hello: &Hello,
     record: &mut Record,
+    worker: &Worker,
 ) -> Option<Permit> {
     let sni = hello.sni.as_deref();
-    match admission::ask(&service.limits, &Asked { info, sni }) {
+    match admission::ask(&service.limits, &Asked { info, sni }, &worker.stats) {
         Ok((wait, permit)) => {
             if !wait.is_zero() {
                 sleep(wait).await;
@@ -144,9 +145,9 @@ impl Drop for Carried<'_> {
 fn unserved(worker: &Worker, info: &ConnInfo, record: &mut Record, error: &Error) {
     worker.stats.stream_unserved.increment();
     record.ended = (Side::Upstream, error.kind.as_str());
-    let peer = record.tries.last().map_or("none", |last| &last.address);
+    let peer = record.tries.last().map(|last| last.peer.address());
     tracing::warn!(
-        client = %info.peer, upstream = record.upstream.as_deref(), peer,
+        client = %info.peer, upstream = record.upstream.as_deref(), peer = peer.map(tracing::field::display),
         help = error.kind.remedy(), "session not served: {error}"
     );
 }

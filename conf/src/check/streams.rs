@@ -34,6 +34,9 @@ fn check_tcp(stream: &Spanned<Stream>, findings: &mut Findings<'_>) {
 
 /// What only connections have.
 fn check_udp(config: &Config, stream: &Spanned<Stream>, findings: &mut Findings<'_>) {
+    for name in &stream.limits {
+        check_wait(config, name, findings);
+    }
     let mut only_tcp = |place, what: &str| {
         let found = Diagnostic::error(place, format!("{what} with `protocol = \"udp\"`"));
         findings.push(found.help("it works on connections only"));
@@ -62,6 +65,20 @@ fn check_udp(config: &Config, stream: &Spanned<Stream>, findings: &mut Findings<
             only_tcp(peer.address.span(), "a peer at a unix socket");
         }
     }
+}
+
+/// Datagrams are not held back: what a limit would delay is dropped.
+fn check_wait(config: &Config, name: &Spanned<String>, findings: &mut Findings<'_>) {
+    let Some(limit) = config.limit.get(name.as_str()) else {
+        return;
+    };
+    if limit.nodelay || limit.burst <= limit.delay {
+        return;
+    }
+    let message = format!("limit `{name}` would make datagrams wait: they are dropped");
+    let found = Diagnostic::warning(name.span(), message)
+        .label("`burst` without `nodelay` delays, which UDP cannot");
+    findings.push(found.help("add `nodelay = true` to the limit, so that a burst passes at once"));
 }
 
 fn no_upstream(stream: &Spanned<Stream>) -> Diagnostic {

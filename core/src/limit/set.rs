@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use alb_conf::KeySource;
 
-use super::key::Keys;
-use super::limiter::Limiter;
+use super::key::{Key, Keys};
+use super::limiter::{Charge, Limiter};
 use super::notice::Event;
 use super::permit::Permit;
 
@@ -39,6 +39,8 @@ pub struct Refusal {
 /// What the limits asked so far have said.
 #[derive(Default)]
 struct Tally {
+    /// Nothing may wait.
+    at_once: bool,
     wait: Duration,
     permit: Permit,
 }
@@ -67,10 +69,22 @@ impl LimitSet {
 
     /// Asks every limit. All of them let it pass, after the longest wait, or one refuses and nothing has been counted.
     pub fn admit(&self, now: Instant, keys: &dyn Keys) -> Decision {
+        self.decide(now, keys, Tally::default())
+    }
+
+    /// As [`admit`](Self::admit), for what cannot wait: it is refused where it would have to, and has not been counted.
+    pub fn admit_at_once(&self, now: Instant, keys: &dyn Keys) -> Decision {
+        let tally = Tally {
+            at_once: true,
+            ..Tally::default()
+        };
+        self.decide(now, keys, tally)
+    }
+
+    fn decide(&self, now: Instant, keys: &dyn Keys, mut tally: Tally) -> Decision {
         if self.is_empty() {
             return Decision::Pass(Permit::default());
         }
-        let mut tally = Tally::default();
         match admit(&self.0, now, keys, &mut tally) {
             Err(refusal) => Decision::Refuse(refusal),
             Ok(()) if tally.wait.is_zero() => Decision::Pass(tally.permit),
@@ -120,7 +134,7 @@ fn admit(
     let Some(key) = limiter.key(keys) else {
         return admit(rest, now, keys, tally);
     };
-    let charge = match limiter.charge(&key, now) {
+    let charge = match charge(limiter, &key, now, tally.at_once) {
         Ok(charge) => charge,
         Err(_) if limiter.dry_run => {
             limiter.note(Event::Excused, keys.client_ip(), now);
@@ -147,6 +161,17 @@ fn admit(
     }
     limiter.grant(&key, charge, &mut tally.permit);
     Ok(())
+}
+
+/// Charges one limit; what would have to wait and cannot is taken back, and comes too early.
+fn charge(limiter: &Limiter, key: &Key, now: Instant, at_once: bool) -> Result<Charge, Duration> {
+    let charge = limiter.charge(key, now)?;
+    if !at_once || charge.wait.is_zero() {
+        return Ok(charge);
+    }
+    let wait = charge.wait;
+    limiter.undo(key, charge);
+    Err(wait)
 }
 
 #[cfg(test)]

@@ -83,6 +83,11 @@ impl Upstream {
         &self.name
     }
 
+    /// The same name, for who keeps it longer than the group.
+    pub fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
     /// How its peers are talked to.
     pub fn settings(&self) -> &Settings {
         &self.settings

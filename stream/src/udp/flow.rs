@@ -1,8 +1,6 @@
 //! One flow: a client's datagrams to one peer, and the peer's back to the client.
 
-use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,200 +8,219 @@ use std::time::Instant;
 use alb_core::Side;
 use alb_core::limit::Permit as Limited;
 use alb_core::listener::Permit as Counted;
-use alb_core::upstream::{Active, Outcome, PeerRef, Upstream};
-use tokio::sync::Notify;
-use tokio::time::sleep_until;
+use alb_core::upstream::{Active, Outcome, Upstream};
 
 use super::policer::Policer;
-use super::progress::{Progress, Rules, Verdict};
-use super::server::Server;
-use super::socket::{Datagrams, LARGEST, Socket};
+use super::progress::{Progress, Rules};
+use super::run::{MOST, Run};
+use super::socket::{Sent, Socket, Way};
+use super::table::Key;
+use crate::Worker;
 use crate::record::Record;
-
-/// Datagrams of one peer that are passed on before others get their turn.
-const TURN: usize = 32;
-
-/// Whose flow it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key {
-    pub client: SocketAddr,
-    /// The address of ours the client uses, if that is not clear.
-    pub local: Option<IpAddr>,
-}
 
 /// A flow while it lasts.
 pub(super) struct Flow {
     pub key: Key,
-    socket: Socket,
+    pub rules: Rules,
+    /// Towards the peer.
+    pub socket: Socket,
+    /// Tells it from others that have had its number.
+    pub mark: u32,
     upstream: Arc<Upstream>,
-    rules: Rules,
-    progress: Cell<Progress>,
-    up: RefCell<Policer>,
-    down: RefCell<Policer>,
-    record: RefCell<Record>,
-    /// The peer has failed while it was sent to.
-    failed: Cell<bool>,
-    /// Something has changed that the flow's task must see.
-    changed: Notify,
+    progress: Progress,
+    up: Direction,
+    down: Direction,
+    /// The last turn in which replies came, and whether they were several.
+    last_turn: u32,
+    several: bool,
+    record: Record,
     active: Active,
     _held: (Limited, Counted),
+    _open: Open,
 }
+
+/// Counts a flow for as long as it lives.
+struct Open(Rc<Worker>);
 
 /// What a flow is made of.
 pub(super) struct Parts {
     pub key: Key,
-    pub socket: Socket,
-    pub upstream: Arc<Upstream>,
     pub rules: Rules,
+    pub socket: Socket,
+    pub mark: u32,
+    pub upstream: Arc<Upstream>,
     pub record: Record,
     pub active: Active,
     pub limited: Limited,
     pub counted: Counted,
 }
 
-thread_local! {
-    /// Where replies are received; nothing waits while it is in use.
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; LARGEST]);
+/// One direction.
+struct Direction {
+    policer: Policer,
+    /// The kernel takes runs apart on this way.
+    splits: bool,
 }
 
 impl Flow {
-    pub fn new(parts: Parts, now: Instant) -> Rc<Self> {
-        let throttle = || Policer::new(parts.limited.throttle());
-        Rc::new(Flow {
+    /// A flow through which nothing has passed.
+    pub fn new(worker: &Rc<Worker>, parts: Parts) -> Box<Self> {
+        worker.stats.flows.increment();
+        worker.stats.flows_open.increment();
+        let direction = || Direction {
+            policer: Policer::new(parts.limited.throttle()),
+            splits: true,
+        };
+        Box::new(Flow {
             key: parts.key,
-            socket: parts.socket,
-            upstream: parts.upstream,
             rules: parts.rules,
-            progress: Cell::new(Progress::begin(now)),
-            up: RefCell::new(throttle()),
-            down: RefCell::new(throttle()),
-            record: RefCell::new(parts.record),
-            failed: Cell::new(false),
-            changed: Notify::new(),
+            socket: parts.socket,
+            mark: parts.mark,
+            upstream: parts.upstream,
+            progress: Progress::default(),
+            up: direction(),
+            down: direction(),
+            last_turn: 0,
+            several: false,
+            record: parts.record,
             active: parts.active,
             _held: (parts.limited, parts.counted),
+            _open: Open(Rc::clone(worker)),
         })
     }
 
     /// Whether the client's next datagram begins another flow.
     pub fn is_full(&self) -> bool {
-        self.progress.get().is_full(&self.rules)
+        self.progress.is_full(&self.rules)
     }
 
     /// Whether all is said.
     pub fn is_complete(&self) -> bool {
-        self.progress.get().is_complete(&self.rules)
+        self.progress.is_complete(&self.rules)
+    }
+
+    /// Whether datagrams of the client may go on together: each of them counts, but for nothing else.
+    pub fn joins(&self) -> bool {
+        self.rules.is_open() && !self.up.policer.is_strict()
+    }
+
+    /// How many replies to ask for in this turn. One that is seldom answered is not asked in vain for a second.
+    pub fn appetite(&mut self, turn: u32) -> usize {
+        let again = self.last_turn.wrapping_add(1) == turn;
+        self.last_turn = turn;
+        if again || self.several { MOST } else { 1 }
+    }
+
+    /// So many have come at once.
+    pub fn fed(&mut self, calls: usize) {
+        self.several = calls > 1;
+        if self.several {
+            self.socket.join();
+        }
     }
 
     /// Passes datagrams of the client on to the peer.
-    pub fn request(&self, server: &Server, datagrams: &Datagrams<'_>, now: Instant) {
-        if !self.up.borrow_mut().passes(datagrams.bytes.len(), now) {
-            return server.worker.stats.datagrams_dropped.add(datagrams.count());
+    ///
+    /// # Errors
+    ///
+    /// The peer cannot be reached.
+    pub fn request(&mut self, worker: &Worker, run: &Run<'_>, now: Instant) -> io::Result<()> {
+        let sent = self
+            .up
+            .pass(run, now, |run, splits| self.socket.send(run, None, splits))?;
+        self.progress.request(sent.count, sent.bytes);
+        worker.stats.relayed_up.add(sent.bytes as u64);
+        count(worker, run, sent);
+        Ok(())
+    }
+
+    /// Passes replies on to the client.
+    pub fn reply(&mut self, worker: &Worker, out: &Socket, run: &Run<'_>, now: Instant) {
+        let way = Way {
+            to: self.key.client,
+            from: self.key.local,
+        };
+        let sent = self
+            .down
+            .pass(run, now, |run, splits| out.send(run, Some(&way), splits));
+        // Whatever is wrong with the way to a client ends nothing: the peer has answered.
+        let sent = sent.unwrap_or_default();
+        count(worker, run, sent);
+        if sent.count == 0 {
+            return;
         }
-        if self.socket.send(datagrams, None, None).is_err() {
-            self.failed.set(true);
-            return self.changed.notify_one();
-        }
-        let mut progress = self.progress.get();
-        progress.request(datagrams.count(), datagrams.bytes.len(), now);
-        self.progress.set(progress);
-        let stats = &server.worker.stats;
-        stats.datagrams.add(datagrams.count());
-        stats.relayed_up.add(datagrams.bytes.len() as u64);
-        if self.is_complete() {
-            self.changed.notify_one();
+        worker.stats.relayed_down.add(sent.bytes as u64);
+        if self.progress.reply(sent.count, sent.bytes) {
+            self.report(worker, Outcome::Success, now);
         }
     }
 
-    /// Carries replies until the flow is over.
-    pub async fn run(self: Rc<Self>, server: Rc<Server>) {
-        let ended = self.replies(&server).await;
-        self.close(&server, ended);
+    /// Notes how it ended; silence may mean that the peer has failed.
+    pub fn end(mut self, worker: &Worker, ended: (Side, &'static str), now: Instant) {
+        let silent_peer = ended == SILENCE && self.progress.is_unanswered(&self.rules);
+        let ended = if silent_peer { UNANSWERED } else { ended };
+        if ended.0 == Side::Upstream {
+            worker.stats.upstream_failures.increment();
+            self.report(worker, Outcome::Failure, now);
+        }
+        self.record.ended = ended;
     }
 
-    /// Notes how it ended, and lets the client's next datagram begin another.
-    pub fn close(self: &Rc<Self>, server: &Server, ended: (Side, &'static str)) {
-        server.forget(self);
-        let progress = self.progress.get();
-        let mut record = self.record.borrow_mut();
+    fn report(&self, worker: &Worker, outcome: Outcome, now: Instant) {
+        let peer = self.active.peer();
+        worker.with_cursor(&self.upstream, |c| c.report(peer, outcome, now));
+    }
+}
+
+impl Drop for Flow {
+    /// However it ends, also with its worker: its line says what has passed.
+    fn drop(&mut self) {
+        let (progress, record) = (&self.progress, &mut self.record);
         (record.received, record.sent) = (progress.received, progress.sent);
         record.datagrams = Some((progress.requests, progress.replies));
-        record.ended = ended;
     }
+}
 
-    async fn replies(&self, server: &Server) -> (Side, &'static str) {
-        let mut look_at = Instant::now() + self.rules.idle_timeout;
-        loop {
-            tokio::select! {
-                ready = self.socket.readable() => {
-                    let result = ready.and_then(|()| self.pass_replies(server));
-                    if result.is_err() {
-                        return self.refused(server);
-                    }
-                }
-                () = self.changed.notified() => {}
-                () = sleep_until(look_at.into()) => {}
-            }
-            if self.failed.get() {
-                return self.refused(server);
-            }
-            if self.is_complete() {
-                return (Side::Gateway, "complete");
-            }
-            match self.progress.get().verdict(&self.rules, Instant::now()) {
-                Verdict::GoesOn(until) => look_at = until,
-                Verdict::Silent => return (Side::Gateway, "idle"),
-                Verdict::Unanswered => {
-                    self.report(server, Outcome::Failure);
-                    return (Side::Upstream, "unanswered");
-                }
-            }
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.stats.flows_open.decrement();
+    }
+}
+
+/// Everything that was to come has come.
+pub(super) const COMPLETE: (Side, &str) = (Side::Gateway, "complete");
+/// Nothing has passed for `idle_timeout`.
+pub(super) const SILENCE: (Side, &str) = (Side::Gateway, "idle");
+/// ICMP says that nobody is there, or there is no way.
+pub(super) const UNREACHABLE: (Side, &str) = (Side::Upstream, "unreachable");
+const UNANSWERED: (Side, &str) = (Side::Upstream, "unanswered");
+
+fn count(worker: &Worker, run: &Run<'_>, sent: Sent) {
+    worker.stats.datagrams.add(sent.count);
+    worker.stats.datagrams_dropped.add(run.count - sent.count);
+}
+
+impl Direction {
+    /// Sends what of a run may pass now: all of it, or one after the other where bandwidth is counted.
+    fn pass(
+        &mut self,
+        run: &Run<'_>,
+        now: Instant,
+        send: impl Fn(&Run<'_>, &mut bool) -> io::Result<Sent>,
+    ) -> io::Result<Sent> {
+        if !self.policer.is_strict() {
+            return send(run, &mut self.splits);
         }
-    }
-
-    /// Passes on what the peer has sent.
-    fn pass_replies(&self, server: &Server) -> io::Result<()> {
-        BUFFER.with_borrow_mut(|buffer| {
-            for _ in 0..TURN {
-                match self.socket.receive(buffer) {
-                    Ok(datagrams) => self.reply(server, &datagrams),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(error) => return Err(error),
-                }
+        let mut sent = Sent::default();
+        for datagram in run.datagrams() {
+            if !self.policer.passes(datagram.len(), now) {
+                continue;
             }
-            Ok(())
-        })
-    }
-
-    fn reply(&self, server: &Server, datagrams: &Datagrams<'_>) {
-        let (now, bytes) = (Instant::now(), datagrams.bytes.len());
-        let stats = &server.worker.stats;
-        if !self.down.borrow_mut().passes(bytes, now) {
-            return stats.datagrams_dropped.add(datagrams.count());
+            let piece = [io::IoSlice::new(datagram)];
+            let one = send(&Run::one(&piece), &mut self.splits)?;
+            sent.count += one.count;
+            sent.bytes += one.bytes;
         }
-        let Key { client, local } = self.key;
-        if server.socket.send(datagrams, Some(client), local).is_err() {
-            return stats.datagrams_dropped.add(datagrams.count());
-        }
-        let mut progress = self.progress.get();
-        let first = progress.reply(datagrams.count(), bytes, now);
-        self.progress.set(progress);
-        stats.datagrams.add(datagrams.count());
-        stats.relayed_down.add(bytes as u64);
-        if first {
-            self.report(server, Outcome::Success);
-        }
-    }
-
-    /// ICMP says that nobody is there, or that the peer cannot be reached.
-    fn refused(&self, server: &Server) -> (Side, &'static str) {
-        self.report(server, Outcome::Failure);
-        (Side::Upstream, "unreachable")
-    }
-
-    fn report(&self, server: &Server, outcome: Outcome) {
-        let peer: &PeerRef = self.active.peer();
-        let worker = &server.worker;
-        worker.with_cursor(&self.upstream, |c| c.report(peer, outcome, Instant::now()));
+        Ok(sent)
     }
 }

@@ -19,6 +19,11 @@ impl Policer {
         }
     }
 
+    /// Whether anything may be held back at all.
+    pub fn is_strict(&self) -> bool {
+        self.throttle.is_some()
+    }
+
     /// Whether so many bytes pass now; what does not pass is not counted.
     pub fn passes(&mut self, bytes: usize, now: Instant) -> bool {
         let Some(throttle) = &mut self.throttle else {

@@ -1,6 +1,6 @@
 //! How far a flow has come, and whether it is over. No I/O; time is passed in.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// When a flow is over, as nginx's `proxy_timeout`, `proxy_responses` and `proxy_requests`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(crate) struct Rules {
 }
 
 /// What has passed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Progress {
     /// Datagrams of the client.
     pub requests: u64,
@@ -24,44 +24,27 @@ pub(super) struct Progress {
     pub received: u64,
     /// Bytes of the peer.
     pub sent: u64,
-    last: Instant,
 }
 
-/// What time says of a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Ask again then.
-    GoesOn(Instant),
-    /// Silence ends it, as it may.
-    Silent,
-    /// It ends without the replies that were expected: the peer has failed.
-    Unanswered,
+impl Rules {
+    /// Whether the datagrams of a client are all one to a flow: none of them ends it, or begins another.
+    pub fn is_open(&self) -> bool {
+        self.requests.is_none() && self.responses != Some(0)
+    }
 }
 
 impl Progress {
-    pub fn begin(now: Instant) -> Self {
-        Progress {
-            requests: 0,
-            replies: 0,
-            received: 0,
-            sent: 0,
-            last: now,
-        }
-    }
-
     /// Datagrams of the client have been passed on.
-    pub fn request(&mut self, count: u64, bytes: usize, now: Instant) {
+    pub fn request(&mut self, count: u64, bytes: usize) {
         self.requests += count;
         self.received += bytes as u64;
-        self.last = now;
     }
 
     /// Datagrams of the peer have been passed on. True for the first ones.
-    pub fn reply(&mut self, count: u64, bytes: usize, now: Instant) -> bool {
+    pub fn reply(&mut self, count: u64, bytes: usize) -> bool {
         let first = self.replies == 0;
         self.replies += count;
         self.sent += bytes as u64;
-        self.last = now;
         first
     }
 
@@ -76,14 +59,9 @@ impl Progress {
         !awaits_requests && self.is_answered(rules) == Some(true)
     }
 
-    /// What time says.
-    pub fn verdict(&self, rules: &Rules, now: Instant) -> Verdict {
-        let end = self.last + rules.idle_timeout;
-        match self.is_answered(rules) {
-            _ if now < end => Verdict::GoesOn(end),
-            Some(false) => Verdict::Unanswered,
-            _ => Verdict::Silent,
-        }
+    /// Whether replies are missing that were to come: a flow that ends so has met a peer that fails.
+    pub fn is_unanswered(&self, rules: &Rules) -> bool {
+        self.is_answered(rules) == Some(false)
     }
 
     /// Whether the replies to the requests so far are there; `None` if nobody knows how many to expect.
@@ -94,8 +72,6 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn rules(responses: Option<u64>, requests: Option<u64>) -> Rules {
@@ -106,76 +82,52 @@ mod tests {
         }
     }
 
-    fn after(requests: u64, replies: u64, now: Instant) -> Progress {
-        let mut progress = Progress::begin(now);
-        progress.request(requests, 100, now);
+    fn after(requests: u64, replies: u64) -> Progress {
+        let mut progress = Progress::default();
+        progress.request(requests, 100);
         if replies > 0 {
-            assert!(progress.reply(replies, 200, now));
+            assert!(progress.reply(replies, 200));
         }
         progress
     }
 
     #[test]
     fn a_question_and_its_answer_are_a_flow() {
-        let (now, dns) = (Instant::now(), rules(Some(1), Some(1)));
-        assert!(after(1, 0, now).is_full(&dns));
-        assert!(!after(1, 0, now).is_complete(&dns));
-        assert!(after(1, 1, now).is_complete(&dns));
+        let dns = rules(Some(1), Some(1));
+        assert!(after(1, 0).is_full(&dns));
+        assert!(!after(1, 0).is_complete(&dns));
+        assert!(after(1, 1).is_complete(&dns));
     }
 
     #[test]
     fn without_replies_to_expect_every_datagram_is_a_flow_and_silence_is_no_failure() {
-        let (now, syslog) = (Instant::now(), rules(Some(0), None));
-        assert!(after(1, 0, now).is_complete(&syslog));
-        assert!(!after(1, 0, now).is_full(&syslog));
-        let later = now + Duration::from_secs(10);
-        assert_eq!(after(1, 0, now).verdict(&syslog, later), Verdict::Silent);
+        let syslog = rules(Some(0), None);
+        assert!(after(1, 0).is_complete(&syslog));
+        assert!(!after(1, 0).is_full(&syslog));
+        assert!(!after(1, 0).is_unanswered(&syslog));
+        assert!(!syslog.is_open());
     }
 
     #[test]
     fn a_flow_without_counts_ends_by_silence_only() {
-        let (now, any) = (Instant::now(), rules(None, None));
-        assert!(!after(5, 7, now).is_complete(&any));
-        let end = now + Duration::from_secs(10);
-        let just_before = end - Duration::from_millis(1);
-        assert_eq!(
-            after(5, 7, now).verdict(&any, just_before),
-            Verdict::GoesOn(end)
-        );
-        assert_eq!(after(5, 0, now).verdict(&any, end), Verdict::Silent);
+        let any = rules(None, None);
+        assert!(any.is_open());
+        assert!(!after(5, 7).is_complete(&any));
+        assert!(!after(5, 0).is_unanswered(&any));
     }
 
     #[test]
     fn missing_replies_are_the_peers_failure() {
-        let (now, two_each) = (Instant::now(), rules(Some(2), None));
-        let end = now + Duration::from_secs(10);
-        assert_eq!(
-            after(2, 3, now).verdict(&two_each, end),
-            Verdict::Unanswered
-        );
-        assert_eq!(after(2, 4, now).verdict(&two_each, end), Verdict::Silent);
+        let two_each = rules(Some(2), None);
+        assert!(after(2, 3).is_unanswered(&two_each));
+        assert!(!after(2, 4).is_unanswered(&two_each));
     }
 
-    proptest! {
-        /// Whatever passes in whatever order, a flow goes on exactly as long as something has passed lately.
-        #[test]
-        fn every_datagram_puts_the_end_off(
-            steps in prop::collection::vec((any::<bool>(), 0u64..9_999), 0..50),
-            responses in prop::option::of(0u64..5),
-        ) {
-            let rules = rules(responses, None);
-            let mut now = Instant::now();
-            let mut progress = Progress::begin(now);
-            for (request, wait) in steps {
-                now += Duration::from_millis(wait);
-                prop_assert!(matches!(progress.verdict(&rules, now), Verdict::GoesOn(_)));
-                match request {
-                    true => progress.request(1, 10, now),
-                    false => drop(progress.reply(1, 10, now)),
-                }
-                let end = now + rules.idle_timeout;
-                prop_assert_eq!(progress.verdict(&rules, now), Verdict::GoesOn(end));
-            }
-        }
+    #[test]
+    fn a_flow_of_several_questions_waits_for_all_of_them() {
+        let three = rules(Some(1), Some(3));
+        assert!(!after(2, 2).is_complete(&three));
+        assert!(!after(3, 2).is_complete(&three));
+        assert!(after(3, 3).is_complete(&three));
     }
 }

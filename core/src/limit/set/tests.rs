@@ -74,6 +74,28 @@ fn one_refusal_refuses_and_the_others_have_not_counted() {
 }
 
 #[test]
+fn what_cannot_wait_is_refused_and_has_not_counted() {
+    let set = set(&["rate = \"10/s\"\nburst = 5\ndelay = 1", "connections = 3"]);
+    let now = Instant::now();
+    let mut permits = Vec::new();
+    let mut ask = |after: u64| {
+        let decision = set.admit_at_once(now + Duration::from_millis(after), &Client(""));
+        let waits = wait(&decision).map_err(str::to_owned);
+        permits.push(decision);
+        waits
+    };
+    // The first, and the early one that need not wait.
+    assert_eq!([ask(0), ask(0)], [Ok(0), Ok(0)]);
+    for _ in 0..20 {
+        assert_eq!(ask(0), Err("0".into()));
+    }
+    // Had the refused ones counted, the bucket would still be full.
+    assert_eq!(ask(100), Ok(0));
+    // Nor do those count that another limit refuses.
+    assert_eq!([ask(1000), ask(1000)], [Err("1".into()), Err("1".into())]);
+}
+
+#[test]
 fn an_empty_key_is_passed_over() {
     let set = set(&["key = \"header:x\"\nrate = \"1/m\""]);
     let now = Instant::now();
