@@ -8,6 +8,7 @@ pub mod alb;
 pub mod client;
 pub mod haproxy;
 pub mod load;
+pub mod mail;
 pub mod origin;
 pub mod pattern;
 pub mod payload;

@@ -20,6 +20,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub struct Process {
     name: &'static str,
     pid: Pid,
+    leads: bool,
     output: Lines,
     ended: watch::Receiver<Option<ExitStatus>>,
 }
@@ -50,9 +51,16 @@ impl Process {
         Self {
             name,
             pid,
+            leads: false,
             output,
             ended,
         }
+    }
+
+    /// Says that it leads a process group: dropping it kills its children, too.
+    pub fn with_children(mut self) -> Self {
+        self.leads = true;
+        self
     }
 
     /// What it has printed.
@@ -114,7 +122,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.signal(Signal::SIGKILL);
+        match self.leads {
+            // Its children may have outlived it; when none has, there is nobody to kill.
+            true => drop(signal::killpg(self.pid, Signal::SIGKILL)),
+            false => self.signal(Signal::SIGKILL),
+        }
         if thread::panicking() {
             eprintln!(
                 "---- {} ({}) printed:\n{}",
@@ -166,12 +178,27 @@ impl Lines {
 
     /// Waits, without a deadline, for a line at or after `mark` that contains `pattern`.
     pub async fn wait_for(&self, mark: usize, pattern: &str) -> String {
+        self.until(|| self.find(mark, pattern)).await
+    }
+
+    /// Waits, without a deadline, until `count` lines have `pattern` in them.
+    pub async fn wait_for_many(&self, count: usize, pattern: &str) {
+        let many = || {
+            let lines = self.lines();
+            let found = lines.iter().filter(|line| line.contains(pattern)).count();
+            (found >= count).then_some(())
+        };
+        self.until(many).await
+    }
+
+    /// Waits, without a deadline, until `seen` sees something in what has arrived.
+    async fn until<T>(&self, seen: impl Fn() -> Option<T>) -> T {
         loop {
             let arrived = self.inner.arrived.notified();
             tokio::pin!(arrived);
             arrived.as_mut().enable();
-            if let Some(line) = self.find(mark, pattern) {
-                return line;
+            if let Some(found) = seen() {
+                return found;
             }
             arrived.await;
         }

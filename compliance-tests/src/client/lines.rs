@@ -1,10 +1,10 @@
 //! A client that speaks in lines: SMTP, IMAP or POP3, in the clear, over TLS or TLCP, from the start or in between.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use alb_gm::tls::TlsStream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::client::tls::Offer;
 use crate::stopwatch::within;
@@ -27,7 +27,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Both for S {}
 impl LineClient {
     /// Connects.
     pub async fn connect(address: SocketAddr) -> Self {
-        let stream = within("a connection", TcpStream::connect(address)).await;
+        Self::connect_from(Ipv4Addr::LOCALHOST, address).await
+    }
+
+    /// Connects from this address of the loopback.
+    pub async fn connect_from(source: Ipv4Addr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket
+            .bind(SocketAddr::from((source, 0)))
+            .expect("an address of this machine");
+        let stream = within("a connection", socket.connect(address)).await;
         let stream = stream.unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
         stream.set_nodelay(true).expect("an option of TCP");
         Self {
@@ -98,6 +107,20 @@ impl LineClient {
     pub async fn rest(&mut self) -> String {
         while self.read("the end of the connection").await > 0 {}
         self.text()
+    }
+
+    /// Everything to the end of the connection, with how it ended: `true` when the peer closed it properly, by TLS where
+    /// there is any.
+    pub async fn end(&mut self) -> (String, bool) {
+        let mut chunk = vec![0; 64 * 1024];
+        loop {
+            let read = self.stream().read(&mut chunk);
+            match within("the end of the connection", read).await {
+                Ok(0) => return (self.text(), true),
+                Err(_) => return (self.text(), false),
+                Ok(read) => self.seen.extend_from_slice(&chunk[..read]),
+            }
+        }
     }
 
     /// Closes the connection's sending side.

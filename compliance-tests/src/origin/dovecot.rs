@@ -2,7 +2,8 @@
 
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,7 +16,7 @@ use crate::process::Process;
 /// The password of every user; the master user `gateway` has `master`.
 pub const PASSWORD: &str = "se cret";
 
-/// A running Dovecot; dropping it kills it. It knows `alice`, `bob` and `müller`, trusts who comes from 127.0.0.1 to say who the
+/// A running Dovecot; dropping it kills it and its children. It knows `alice`, `bob` and `müller`, trusts who comes from 127.0.0.1 to say who the
 /// client is, and speaks TLS by the certificate `server`.
 #[derive(Debug)]
 pub struct Dovecot {
@@ -25,6 +26,8 @@ pub struct Dovecot {
     imaps: Reserved,
     pop3: Reserved,
     imap_proxied: Reserved,
+    pop3s: Reserved,
+    pop3_proxied: Reserved,
 }
 
 impl Dovecot {
@@ -33,8 +36,8 @@ impl Dovecot {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let open = Permissions::from_mode(0o755);
         fs::set_permissions(directory.path(), open).expect("a directory of ours");
-        let ports = [(); 4].map(|()| Reserved::v4());
-        let [imap, imaps, pop3, imap_proxied] = ports;
+        let ports = [(); 6].map(|()| Reserved::v4());
+        let [imap, imaps, pop3, imap_proxied, pop3s, pop3_proxied] = ports;
         let path = directory.path();
         let users = ["alice", "bob", "müller"].map(|user| format!("{user}:{{PLAIN}}{PASSWORD}\n"));
         write(path, "users", &users.concat());
@@ -48,12 +51,14 @@ impl Dovecot {
             .replace("PKI", &pki.path().display().to_string())
             .replace("IMAP_PORT", &port(&imap))
             .replace("IMAPS_PORT", &port(&imaps))
-            .replace("PROXIED_PORT", &port(&imap_proxied))
-            .replace("POP3_PORT", &port(&pop3));
+            .replace("IMAP_PROXIED", &port(&imap_proxied))
+            .replace("POP3_PORT", &port(&pop3))
+            .replace("POP3S_PORT", &port(&pop3s))
+            .replace("POP3_PROXIED", &port(&pop3_proxied));
         write(path, "dovecot.conf", &config);
         let mut command = Command::new("dovecot");
         command.arg("-F").arg("-c").arg(path.join("dovecot.conf"));
-        let process = Process::start("dovecot", &mut command);
+        let process = Process::start("dovecot", command.process_group(0)).with_children();
         process.wait_for("starting up").await;
         Self {
             process,
@@ -62,6 +67,8 @@ impl Dovecot {
             imaps,
             pop3,
             imap_proxied,
+            pop3s,
+            pop3_proxied,
         }
     }
 
@@ -85,6 +92,34 @@ impl Dovecot {
         self.pop3.address()
     }
 
+    /// POP3 within TLS.
+    pub fn pop3s(&self) -> SocketAddr {
+        self.pop3s.address()
+    }
+
+    /// POP3 behind a PROXY header.
+    pub fn pop3_proxied(&self) -> SocketAddr {
+        self.pop3_proxied.address()
+    }
+
+    /// Puts so many messages into a user's mailbox.
+    pub fn fill(&self, user: &str, count: usize) {
+        let owner = nix::unistd::User::from_name("mail").expect("users can be read");
+        let uid = owner.expect("a user `mail`").uid.as_raw();
+        let own = |path: &Path| chown(path, Some(uid), None).expect("root may");
+        let mut at = self.directory.path().join("home").join(user);
+        for part in ["", "Maildir", "new"] {
+            at.push(part);
+            fs::create_dir_all(&at).expect("a directory in ours");
+            own(&at);
+        }
+        for number in 0..count {
+            let message = at.join(format!("{number}.test"));
+            fs::write(&message, format!("Subject: {number}\n\n{number}\n")).expect("a file");
+            own(&message);
+        }
+    }
+
     /// The socket by which others have it check passwords.
     pub fn auth_socket(&self) -> PathBuf {
         self.directory.path().join("auth")
@@ -93,20 +128,6 @@ impl Dovecot {
     /// The process, for its log.
     pub fn process(&self) -> &Process {
         &self.process
-    }
-}
-
-impl Drop for Dovecot {
-    /// Its children end when it is asked to end, not when it is killed.
-    fn drop(&mut self) {
-        self.process.signal(nix::sys::signal::Signal::SIGTERM);
-        let gone = || !self.process.is_running();
-        for _ in 0..200 {
-            if gone() {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
     }
 }
 
@@ -130,6 +151,7 @@ disable_plaintext_auth = no
 auth_mechanisms = plain login
 auth_verbose = yes
 auth_failure_delay = 0 secs
+imap_idle_notify_interval = 1 secs
 login_trusted_networks = 127.0.0.0/8
 haproxy_trusted_networks = 127.0.0.0/8
 mail_location = maildir:~/Maildir
@@ -164,7 +186,7 @@ service imap-login {
     ssl = yes
   }
   inet_listener proxied {
-    port = PROXIED_PORT
+    port = IMAP_PROXIED
     haproxy = yes
   }
 }
@@ -173,7 +195,17 @@ service pop3-login {
     port = POP3_PORT
   }
   inet_listener pop3s {
-    port = 0
+    port = POP3S_PORT
+    ssl = yes
+  }
+  inet_listener proxied {
+    port = POP3_PROXIED
+    haproxy = yes
+  }
+}
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
   }
 }
 ";

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,8 +12,9 @@ use crate::address::Reserved;
 use crate::origin::Dovecot;
 use crate::pki::Pki;
 use crate::process::Process;
+use crate::stopwatch::within;
 
-/// A running Postfix; dropping it ends it. Mail for `gov.example` goes to one mailbox.
+/// A running Postfix; dropping it kills it and its children. Mail for `gov.example` goes to one mailbox.
 #[derive(Debug)]
 pub struct Postfix {
     process: Process,
@@ -21,6 +22,7 @@ pub struct Postfix {
     submission: Reserved,
     proxied: Reserved,
     mx: Reserved,
+    smtps: Reserved,
 }
 
 impl Postfix {
@@ -29,25 +31,14 @@ impl Postfix {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path();
         fs::set_permissions(path, Permissions::from_mode(0o755)).expect("a directory of ours");
-        for (name, owner) in [
-            ("etc", "root"),
-            ("spool", "root"),
-            ("data", "postfix"),
-            ("mail", "mail"),
-        ] {
-            fs::create_dir(path.join(name)).expect("a directory in ours");
-            let user = nix::unistd::User::from_name(owner).expect("users can be read");
-            let user = user.unwrap_or_else(|| panic!("no user {owner}"));
-            std::os::unix::fs::chown(path.join(name), Some(user.uid.as_raw()), None)
-                .expect("root may");
-        }
-        let ports = [(); 3].map(|()| Reserved::v4());
+        queue(path);
+        let ports = [(); 4].map(|()| Reserved::v4());
         let fill = |text: &str| {
             let filled = text
                 .replace("DIR", &path.display().to_string())
                 .replace("PKI", &pki.path().display().to_string())
                 .replace("AUTH", &users.auth_socket().display().to_string());
-            ["SUBMISSION", "PROXIED", "MX"]
+            ["SUBMISSION", "PROXIED", "MX", "SMTPS"]
                 .iter()
                 .zip(&ports)
                 .fold(filled, |text, (name, port)| {
@@ -56,23 +47,31 @@ impl Postfix {
         };
         fs::write(path.join("etc/main.cf"), fill(MAIN)).expect("a file in ours");
         fs::write(path.join("etc/master.cf"), fill(MASTER)).expect("a file in ours");
-        let mut command = Command::new("postfix");
-        command.arg("-c").arg(path.join("etc")).arg("start-fg");
-        let process = Process::start("postfix", &mut command);
+        // As `postfix start-fg` does it, without the second that its shell scripts take to look at the queue. It makes
+        // itself the leader of its processes.
+        let mut command = Command::new("/usr/lib/postfix/sbin/master");
+        command.arg("-s").arg("-c").arg(path.join("etc"));
+        let process = Process::start("postfix", &mut command).with_children();
         process.wait_for("daemon started").await;
-        let [submission, proxied, mx] = ports;
+        let [submission, proxied, mx, smtps] = ports;
         Self {
             process,
             directory,
             submission,
             proxied,
             mx,
+            smtps,
         }
     }
 
     /// Takes mail of who has logged in, and XCLIENT of who comes from 127.0.0.1.
     pub fn submission(&self) -> SocketAddr {
         self.submission.address()
+    }
+
+    /// The same within TLS.
+    pub fn smtps(&self) -> SocketAddr {
+        self.smtps.address()
     }
 
     /// The same behind a PROXY header.
@@ -83,6 +82,17 @@ impl Postfix {
     /// Takes mail of anybody for `gov.example`.
     pub fn mx(&self) -> SocketAddr {
         self.mx.address()
+    }
+
+    /// The messages, when so many have been delivered.
+    pub async fn delivered(&self, count: usize) -> Vec<Vec<u8>> {
+        let what = format!(
+            "{count} messages to be delivered:\n{}",
+            self.process.output().text()
+        );
+        let sent = self.process.output().wait_for_many(count, "status=sent");
+        within(&what, sent).await;
+        self.messages()
     }
 
     /// The messages that have been delivered.
@@ -100,18 +110,38 @@ impl Postfix {
     }
 }
 
-impl Drop for Postfix {
-    /// Its children end when it is told to stop, not when it is killed.
-    fn drop(&mut self) {
-        let etc: &Path = &self.directory.path().join("etc");
-        // There is nothing to do about a Postfix that will not stop.
-        let _ = Command::new("postfix")
-            .arg("-c")
-            .arg(etc)
-            .arg("stop")
-            .output();
+/// The directories of a queue, with the owners that Postfix wants them to have.
+fn queue(path: &Path) {
+    let id = |name: &str| {
+        let user = nix::unistd::User::from_name(name).expect("users can be read");
+        user.unwrap_or_else(|| panic!("no user {name}"))
+            .uid
+            .as_raw()
+    };
+    let group = nix::unistd::Group::from_name("postdrop").expect("groups can be read");
+    let postdrop = group.expect("a group `postdrop`").gid.as_raw();
+    for name in ["etc", "spool", "spool/pid"] {
+        fs::create_dir(path.join(name)).expect("a directory in ours");
+    }
+    let owned = |name: &str, owner, group, mode| {
+        let path = path.join(name);
+        fs::create_dir(&path).expect("a directory in ours");
+        chown(&path, Some(owner), group).expect("root may");
+        fs::set_permissions(&path, Permissions::from_mode(mode)).expect("a directory of ours");
+    };
+    owned("mail", id("mail"), None, 0o755);
+    owned("data", id("postfix"), None, 0o755);
+    owned("spool/public", id("postfix"), Some(postdrop), 0o710);
+    owned("spool/maildrop", id("postfix"), Some(postdrop), 0o730);
+    for name in QUEUES {
+        owned(&format!("spool/{name}"), id("postfix"), None, 0o700);
     }
 }
+
+const QUEUES: [&str; 11] = [
+    "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private",
+    "saved", "trace",
+];
 
 const MAIN: &str = "
 compatibility_level = 3.6
@@ -151,6 +181,7 @@ smtpd_error_sleep_time = 0
 
 const MASTER: &str = "
 SUBMISSION inet n - n - - smtpd
+SMTPS inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
 PROXIED inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy
 MX inet n - n - - smtpd -o smtpd_recipient_restrictions=permit -o smtpd_relay_restrictions=permit_auth_destination,reject
 pickup unix n - n 60 1 pickup
