@@ -29,6 +29,8 @@ struct Dialect {
     authenticate: &'static str,
     prompt: &'static str,
     welcome: &'static str,
+    /// What is offered in the greeting, or in the answer to `hello`, if the server was asked.
+    learned: &'static str,
     /// Shows that the mailbox is open.
     work: &'static [Turn],
     /// `client_info` and, for clients that the gateway has verified, `login` of the upstream.
@@ -46,6 +48,7 @@ const IMAP: Dialect = Dialect {
     authenticate: "a AUTHENTICATE",
     prompt: "+",
     welcome: "a OK",
+    learned: "LITERAL+",
     work: &[("b SELECT INBOX", "b OK"), ("c LOGOUT", "c OK")],
     told_by: "id",
     vouched_by: MASTER,
@@ -62,6 +65,7 @@ const POP3: Dialect = Dialect {
     authenticate: "AUTH",
     prompt: "+ ",
     welcome: "+OK",
+    learned: "",
     work: &[("STAT", "+OK 0"), ("QUIT", "+OK")],
     told_by: "xclient",
     vouched_by: MASTER,
@@ -78,6 +82,7 @@ const SMTP: Dialect = Dialect {
     authenticate: "AUTH",
     prompt: "334",
     welcome: "235 2.7.0",
+    learned: "250-DSN",
     work: &[
         ("MAIL FROM:<alice@gov.example>", "250 2.1.0"),
         ("RCPT TO:<bob@gov.example>", "250 2.1.5"),
@@ -385,10 +390,12 @@ async fn a_proxy_header_names_the_client_too() {
             let at = alb.address(&format!("{}_{version}", dialect.name));
             let mut client = LineClient::connect_from(from, at).await;
             client.shake(&cell.offer(&pki)).await;
-            client.until(dialect.greeting).await;
+            let mut offered = client.until(dialect.greeting).await;
             if let Some((line, answer)) = dialect.hello {
-                client.ask(line, answer).await;
+                offered = client.ask(line, answer).await;
             }
+            // What the server can do was asked behind a header, too.
+            assert!(offered.contains(dialect.learned), "{version}: {offered}");
             cell.log_in(dialect, &mut client).await;
             for (line, answer) in dialect.work {
                 client.ask(line, answer).await;

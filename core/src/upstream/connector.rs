@@ -38,8 +38,10 @@ pub(crate) async fn probe(
     settings: &Settings,
     tls: bool,
 ) -> Result<Stream, Error> {
-    let own = settings.opening_of_our_own();
-    let socket = reach(address, settings, &own).await?;
+    let refused = |error| Error::because(Kind::Connect, Side::Upstream, error);
+    let mut socket = socket(address, settings).await.map_err(refused)?;
+    let own = settings.opening_of_our_own(&socket);
+    socket.write_all(&own).await.map_err(refused)?;
     shake(socket, peer, settings.tls.as_ref().filter(|_| tls)).await
 }
 

@@ -5,6 +5,7 @@ use alb_conf::ProxyVersion;
 use super::Settings;
 use crate::conn_info::ConnInfo;
 use crate::proxy_protocol::{Header, Tls, Transport};
+use crate::stream::Socket;
 
 /// Common name in a certificate's subject (X.520).
 const COMMON_NAME: &str = "2.5.4.3";
@@ -24,15 +25,27 @@ impl Settings {
         bytes
     }
 
-    /// The PROXY header for a connection on behalf of nobody, such as a check: `LOCAL`, or `UNKNOWN` in version 1.
-    pub(super) fn opening_of_our_own(&self) -> Vec<u8> {
+    /// The PROXY header for a connection of our own, such as a check: `LOCAL` in version 2. In version 1 the socket's own
+    /// addresses, since Postfix does not take `UNKNOWN`.
+    pub fn opening_of_our_own(&self, socket: &Socket) -> Vec<u8> {
         let mut bytes = Vec::new();
         match self.proxy_protocol {
             None => {}
-            Some(ProxyVersion::V1) => Header::default().write_v1(&mut bytes),
+            Some(ProxyVersion::V1) => of_socket(socket).unwrap_or_default().write_v1(&mut bytes),
             Some(ProxyVersion::V2) => Header::default().write_v2(&mut bytes),
         }
         bytes
+    }
+}
+
+/// As if the socket's near end were the client.
+fn of_socket(socket: &Socket) -> Option<Header> {
+    match socket {
+        Socket::Tcp(tcp) => {
+            let (near, far) = (tcp.local_addr().ok()?, tcp.peer_addr().ok()?);
+            Some(Header::of(Transport::Stream, near, far))
+        }
+        Socket::Unix(_) => None,
     }
 }
 

@@ -225,14 +225,16 @@ pub(crate) async fn open(
     let mut socket = connector::open(peer, settings)
         .await
         .map_err(Failed::unreachable)?;
-    if let Some(info) = client {
-        let header = settings.opening(info, None);
-        // In one write: Dovecot resets a connection whose header comes in two segments.
-        socket
-            .write_all(&header)
-            .await
-            .map_err(Failed::unreachable)?;
-    }
+    // A server that expects a header says nothing before it has one, to a probe neither.
+    let header = match client {
+        Some(info) => settings.opening(info, None),
+        None => settings.opening_of_our_own(&socket),
+    };
+    // In one write: Dovecot resets a connection whose header comes in two segments.
+    socket
+        .write_all(&header)
+        .await
+        .map_err(Failed::unreachable)?;
     let starttls = *pool.plan.starttls;
     let stream = match starttls {
         true => Stream::Plain(socket),
