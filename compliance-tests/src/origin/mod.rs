@@ -3,6 +3,7 @@
 pub mod dovecot;
 pub mod echo;
 pub mod grpc;
+pub mod line_server;
 pub mod nginx;
 pub mod postfix;
 pub mod script;
@@ -11,6 +12,7 @@ pub mod websocket;
 pub use dovecot::Dovecot;
 pub use echo::{Echo, Version};
 pub use grpc::GrpcServer;
+pub use line_server::LineServer;
 pub use nginx::Nginx;
 pub use postfix::Postfix;
 pub use script::Script;

@@ -134,14 +134,12 @@ pub fn ehlo(hostname: &str, offers: &Offers, own: &[String]) -> String {
         .collect()
 }
 
-/// What is offered to clients of what servers offer, with the smaller of both sizes.
+/// What is offered to clients of what servers offer, with the smaller of both sizes. Where a server has no SIZE its
+/// parameter would not be understood.
 pub fn offered(servers: &Offers, max_size: u64) -> Offers {
     let own = Offers::read([format!("SIZE {max_size}").as_bytes()]);
+    let size = own.common(servers);
     let passed = servers.only(&PASSED_ON);
-    let size = match servers.has("SIZE") {
-        true => own.common(servers),
-        false => own,
-    };
     let rest = passed
         .iter()
         .filter(|line| !line.to_ascii_uppercase().starts_with("SIZE"));
@@ -194,7 +192,8 @@ mod tests {
             100,
         );
         assert_eq!(seen, offers(&["SIZE 10", "DSN"]));
-        assert_eq!(offered(&Offers::default(), 100), offers(&["SIZE 100"]));
+        assert_eq!(offered(&offers(&["SIZE 0"]), 100), offers(&["SIZE 100"]));
+        assert_eq!(offered(&offers(&["DSN"]), 100), offers(&["DSN"]));
         assert_eq!(
             ehlo("h", &seen, &["STARTTLS".into()]),
             "250-h\r\n250-SIZE 10\r\n250-DSN\r\n250 STARTTLS\r\n"

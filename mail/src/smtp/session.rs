@@ -79,11 +79,24 @@ fn farewell(stop: &Stop) -> &'static str {
         Stop::TooLong => "500 5.5.2 Line too long\r\n",
         Stop::Violation("early_talker") => "503 5.5.0 Improper use of SMTP command pipelining\r\n",
         Stop::Violation("chunk_size") => "501 5.5.4 Malformed argument\r\n",
+        Stop::Violation(EXCHANGE_TOO_LONG) => {
+            "500 5.5.6 Authentication exchange line is too long\r\n"
+        }
         Stop::Violation(_) => "521 5.5.2 Lines must end with CRLF\r\n",
         Stop::Draining => "421 4.3.2 Shutting down, try again later\r\n",
         Stop::TooManyErrors => "421 4.7.0 Too many errors\r\n",
         Stop::TooManyFailures => "421 4.7.0 Too many failed logins\r\n",
         Stop::Injection | Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => "",
+    }
+}
+
+/// RFC 4954 § 4 has a reply of its own for it; the rest of the line must not be taken for commands.
+const EXCHANGE_TOO_LONG: &str = "exchange_too_long";
+
+fn of_exchange(stop: Stop) -> Stop {
+    match stop {
+        Stop::TooLong => Stop::Violation(EXCHANGE_TOO_LONG),
+        other => other,
     }
 }
 
@@ -227,7 +240,8 @@ impl Session {
         let Some(mechanism) = offered else {
             return no(client, "504 5.5.4 Unrecognized authentication type").await;
         };
-        let refusal = match login::converse(client, mechanism, initial, "334 ").await? {
+        let exchange = login::converse(client, mechanism, initial, "334 ").await;
+        let refusal = match exchange.map_err(of_exchange)? {
             Ok(credentials) => return self.log_in(client, mechanism.name(), &credentials).await,
             Err(Failure::TooLong) => "500 5.5.6 Authentication exchange line is too long",
             Err(Failure::Cancelled) => "501 5.5.2 Authentication cancelled",

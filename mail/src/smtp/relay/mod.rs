@@ -28,6 +28,9 @@ const OF_BODY: usize = 32 * 1024;
 /// Commands whose answers may be due before more are read.
 const MOST_DUE: usize = 256;
 
+/// How long either side may take to listen at the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// A session at its server.
 pub struct Relay {
     client: Client,
@@ -82,9 +85,12 @@ impl Relay {
             Err(stop) => stop,
         };
         let words = self.last_words(&stop);
+        // What has been answered before goes before.
+        self.replies.settle(&mut self.to_client);
+        let _ = timeout(LAST_WORDS, self.client.wire.send(&self.to_client)).await;
         self.client.record.messages = self.now.messages;
         // Without a last dot the server drops a message that is not whole.
-        let _ = timeout(Duration::from_secs(1), self.server.finish()).await;
+        let _ = timeout(LAST_WORDS, self.server.finish()).await;
         self.client.leave(&stop, words).await;
     }
 
