@@ -108,8 +108,10 @@ async fn without_a_server_the_failure_is_temporary() {
 async fn passwords_come_in_no_other_way_than_those_offered() {
     let pki = Pki::new();
     let dovecot = Dovecot::start(&pki).await;
-    let config =
-        config("implicit", "").replace("hostname", "mechanisms = [\"oauthbearer\"]\nhostname");
+    let config = config("implicit", "").replace(
+        "hostname",
+        "mechanisms = [\"oauthbearer\"]\ncapabilities = [\"SASL OAUTHBEARER\"]\nhostname",
+    );
     let alb = Alb::new()
         .place("pki", &pki)
         .place("backend", dovecot.pop3());

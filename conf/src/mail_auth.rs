@@ -211,17 +211,17 @@ pub enum MailMechanism {
     Oauthbearer,
     /// HMAC-MD5 of a challenge (RFC 2195). MD5 is weak, and no GM algorithm.
     CramMd5,
-    /// MD5 of the greeting and the password, in POP3 only (RFC 1939). Not spoken yet.
+    /// MD5 of the greeting and the password, in POP3 only (RFC 1939). MD5 is weak, and no GM algorithm.
     Apop,
-    /// SCRAM (RFC 5802). Not spoken yet.
+    /// SCRAM (RFC 5802), carried to the mail server and checked there.
     #[serde(rename = "scram-sha-1")]
     ScramSha1,
-    /// SCRAM (RFC 7677). Not spoken yet.
+    /// SCRAM (RFC 7677), carried to the mail server and checked there.
     #[serde(rename = "scram-sha-256")]
     ScramSha256,
-    /// Microsoft's challenge and response. Not spoken yet.
+    /// Microsoft's challenge and response, carried to the mail server. Made of MD4 and MD5.
     Ntlm,
-    /// Kerberos. Not spoken yet.
+    /// Kerberos (RFC 4752), carried to the mail server.
     Gssapi,
 }
 

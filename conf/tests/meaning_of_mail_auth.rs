@@ -99,11 +99,24 @@ fn what_only_the_server_can_check_needs_the_server_to_decide() {
 }
 
 #[test]
-fn what_is_not_spoken_yet_is_not_promised() {
-    let found = found("mechanisms = [\"ntlm\", \"apop\"]", "", "");
+fn who_checks_a_mechanism_must_be_able_to() {
+    const WEAK: &str =
+        "is made of MD5 | MD5 is broken and no GM algorithm; use `plain` within TLS or TLCP";
+    let found = found(
+        "mechanisms = [\"ntlm\", \"apop\", \"scram-sha-256\", \"gssapi\"]",
+        "",
+        "",
+    );
     let expected = [
-        "5:15 error: `ntlm` is not spoken yet | use `plain` or `login` within TLS or TLCP",
-        "5:23 error: `apop` is not spoken yet | use `plain` or `login` within TLS or TLCP",
+        format!("5:15 warning: `ntlm` {WEAK}"),
+        format!("5:23 warning: `apop` {WEAK}"),
+        "5:23 error: nobody can check `apop` | it needs the clear password: a `mail_auth` with `http` or `file`".to_owned(),
+        "5:23 error: only POP3 has `apop` | use `cram-md5`".to_owned(),
+    ];
+    assert_found(&found, &expected.each_ref().map(String::as_str));
+    let found = self::found("mechanisms = [\"scram-sha-1\"]", "file = \"users\"", "");
+    let expected = [
+        "5:15 error: `scram-sha-1` can be checked by the mail server only | remove it, or let the server decide: no `http`, `file` or `ldap` in `staff`",
     ];
     assert_found(&found, &expected);
 }

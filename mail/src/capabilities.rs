@@ -48,6 +48,11 @@ impl Offers {
         words.any(|listed| listed.eq_ignore_ascii_case(word))
     }
 
+    /// Whether a SASL mechanism is listed, in the words of any of the three protocols.
+    pub fn has_mechanism(&self, name: &str) -> bool {
+        self.has_word("AUTH", name) || self.has_word("SASL", name)
+    }
+
     /// Every keyword with its parameters.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
@@ -65,7 +70,7 @@ impl Offers {
         Offers(self.0.iter().filter(wanted).cloned().collect())
     }
 
-    /// What both list; of two sizes the smaller.
+    /// What both list; of two sizes the smaller, of mechanisms those of both.
     #[must_use]
     pub fn common(&self, other: &Offers) -> Offers {
         let both = |line: &String| {
@@ -75,12 +80,22 @@ impl Offers {
                 // RFC 1870 § 4: 0 is no limit.
                 (Ok(0), Ok(size)) | (Ok(size), Ok(0)) => size,
                 (Ok(mine), Ok(theirs)) => mine.min(theirs),
+                _ if is_mechanisms(keyword) => {
+                    let words = mine.split_whitespace();
+                    let both = words.filter(|word| other.has_word(keyword, word));
+                    return Some(format!("{keyword} {}", both.collect::<Vec<_>>().join(" ")));
+                }
                 _ => return Some(line.clone()),
             };
             Some(format!("{keyword} {smaller}"))
         };
         Offers(self.0.iter().filter_map(both).collect())
     }
+}
+
+/// Whether the words behind a keyword are mechanisms.
+fn is_mechanisms(keyword: &str) -> bool {
+    keyword.eq_ignore_ascii_case("AUTH") || keyword.eq_ignore_ascii_case("SASL")
 }
 
 /// What every server of a pool can do, as far as it is known.
@@ -147,6 +162,15 @@ mod tests {
         let other = offers(&["dsn", "SIZE 500"]);
         assert_eq!(one.common(&other), offers(&["SIZE 500", "DSN"]));
         assert_eq!(one.common(&offers(&["SIZE 0"])), offers(&["SIZE 1000"]));
+    }
+
+    #[test]
+    fn what_is_common_has_the_mechanisms_of_both() {
+        let one = offers(&["AUTH PLAIN LOGIN SCRAM-SHA-256"]);
+        let common = one.common(&offers(&["auth scram-sha-256 plain"]));
+        assert_eq!(common, offers(&["AUTH PLAIN SCRAM-SHA-256"]));
+        assert!(common.has_mechanism("plain") && !common.has_mechanism("LOGIN"));
+        assert!(offers(&["SASL NTLM"]).has_mechanism("NTLM"));
     }
 
     #[test]

@@ -5,16 +5,17 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use alb_conf::MailLogin;
+use alb_conf::{MailLogin, MailProtocol};
 use alb_core::ConnInfo;
+use bytes::BytesMut;
 use zeroize::Zeroize;
 
 use crate::audit::{self, LoginResult};
 use crate::auth::{self, Accepted, Attempt, Decision};
-use crate::backend::{self, Backend, Failed, Visit};
+use crate::backend::{self, Backend, Failed, Pending, Step, Visit};
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
-use crate::sasl::{Challenge, Credentials, Exchange, Failure, MAX_LINE, Mechanism, Proof, Step};
+use crate::sasl::{self, Challenge, Credentials, Exchange, Failure, MAX_LINE, Mechanism, Proof};
 use crate::service::{Pool, Service};
 use crate::worker::Worker;
 
@@ -45,6 +46,8 @@ pub enum Outcome {
     Rejected(Rejection),
     /// Nobody could say; it may be tried again later.
     Unavailable,
+    /// The client did not go on with what it had begun.
+    Broken(Failure),
 }
 
 /// What a client that is turned away is told.
@@ -68,17 +71,15 @@ pub async fn converse(
     client: &mut Client,
     mechanism: Mechanism,
     initial: Option<&[u8]>,
-    prompt: &str,
 ) -> Result<Result<Credentials, Failure>, Stop> {
     let mut exchange = exchange(client, mechanism);
     let mut step = exchange.begin(initial);
     loop {
         match step {
-            Ok(Step::Done(credentials)) => return Ok(Ok(credentials)),
+            Ok(sasl::Step::Done(credentials)) => return Ok(Ok(credentials)),
             Err(failure) => return Ok(Err(failure)),
-            Ok(Step::Continue(challenge)) => {
-                client.send(format!("{prompt}{challenge}\r\n")).await?;
-                let mut line = client.line(MAX_LINE + 2).await?;
+            Ok(sasl::Step::Continue(challenge)) => {
+                let mut line = ask(client, challenge.as_bytes()).await?;
                 step = exchange.respond(&line);
                 line.as_mut().zeroize();
             }
@@ -86,14 +87,27 @@ pub async fn converse(
     }
 }
 
+/// Asks the client something within an exchange, and reads its answer.
+async fn ask(client: &mut Client, challenge: &[u8]) -> Result<BytesMut, Stop> {
+    let prompt: &[u8] = match client.service.protocol {
+        MailProtocol::Smtp => b"334 ",
+        MailProtocol::Imap | MailProtocol::Pop3 => b"+ ",
+    };
+    client.send([prompt, challenge, b"\r\n"].concat()).await?;
+    client.line(MAX_LINE + 2).await
+}
+
 /// An exchange by one mechanism, with a challenge for those that answer one.
 fn exchange(client: &Client, mechanism: Mechanism) -> Exchange {
-    let challenge = (mechanism == Mechanism::CramMd5).then(|| {
-        // Keyed with what the system's random numbers gave: nobody can foretell it.
-        let random = RandomState::new().hash_one(client.info.id);
-        Challenge::new(&client.service.hostname, SystemTime::now(), random)
-    });
+    let challenge = (mechanism == Mechanism::CramMd5).then(|| challenge(client));
     Exchange::new(mechanism, client.service.auth.rules(), challenge)
+}
+
+/// A challenge that has never been before.
+pub fn challenge(client: &Client) -> Challenge {
+    // Keyed with what the system's random numbers gave: nobody can foretell it.
+    let random = RandomState::new().hash_one(client.info.id);
+    Challenge::new(&client.service.hostname, SystemTime::now(), random)
 }
 
 /// Logs a client in.
@@ -118,22 +132,30 @@ pub async fn log_in(client: &mut Client, asked: &Asked<'_>) -> Result<Outcome, S
         record,
         ..
     } = &mut *client;
-    let result = tokio::select! {
+    let mut result = tokio::select! {
         biased;
         result = Box::pin(decide_and_visit(service, info, worker, asked, number, record)) => result,
         () = wire.closed(AHEAD) => return Err(Stop::Closed),
     };
+    let result = loop {
+        match result {
+            Ok(Step::In(backend)) => break Ok(backend),
+            Ok(Step::Asks(pending)) => result = Box::pin(carry(client, *pending)).await?,
+            Err(turned) => break Err(turned),
+        }
+    };
     let login = &mut client.record.login;
     login.took = begun.elapsed();
-    login.result = Some(match &result {
-        Ok(_) => LoginResult::Accepted,
-        Err(Turned::Away(_)) => LoginResult::Rejected,
-        Err(Turned::Later(_)) => LoginResult::Unavailable,
-    });
+    login.result = match &result {
+        Ok(_) => Some(LoginResult::Accepted),
+        Err(Turned::Away(_)) => Some(LoginResult::Rejected),
+        Err(Turned::Later(_)) => Some(LoginResult::Unavailable),
+        Err(Turned::Broken(_)) => None,
+    };
     match result {
-        Ok((backend, server)) => {
-            client.record.server = Some(server);
-            Ok(Outcome::In(Box::new(backend)))
+        Ok(backend) => {
+            client.record.server = Some(backend.audited.clone());
+            Ok(Outcome::In(backend))
         }
         Err(Turned::Away(rejection)) => {
             client.failures += 1;
@@ -143,13 +165,47 @@ pub async fn log_in(client: &mut Client, asked: &Asked<'_>) -> Result<Outcome, S
             tracing::warn!(client = %client.info.peer, listener = %client.service.name, "no login: {why}");
             Ok(Outcome::Unavailable)
         }
+        Err(Turned::Broken(failure)) => Ok(Outcome::Broken(failure)),
     }
+}
+
+/// Carries what a server asks to the client, and the answer back.
+async fn carry(client: &mut Client, pending: Pending) -> Result<Result<Step, Turned>, Stop> {
+    let mut line = ask(client, pending.challenge()).await?;
+    if let Err(failure) = sasl::check_line(&line) {
+        return Ok(Err(Turned::Broken(failure)));
+    }
+    if let Some(user) = sasl::ntlm::user_in_line(&line) {
+        client.record.login.user_sent = user;
+    }
+    let wire = &mut client.wire;
+    let step = tokio::select! {
+        biased;
+        step = pending.answer(&line) => step,
+        () = wire.closed(AHEAD) => return Err(Stop::Closed),
+    };
+    line.as_mut().zeroize();
+    Ok(step.map_err(Turned::from))
 }
 
 /// Why there is no login.
 enum Turned {
     Away(Rejection),
     Later(String),
+    Broken(Failure),
+}
+
+impl From<Failed> for Turned {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Rejected(refusal) => Turned::Away(Rejection {
+                code: refusal.code,
+                text: refusal.text,
+                close: false,
+            }),
+            Failed::Unreachable(why) | Failed::Unavailable(why) => Turned::Later(why),
+        }
+    }
 }
 
 async fn decide_and_visit(
@@ -159,7 +215,7 @@ async fn decide_and_visit(
     asked: &Asked<'_>,
     number: u32,
     record: &mut audit::Record,
-) -> Result<(Backend, audit::Server), Turned> {
+) -> Result<Step, Turned> {
     let attempt = Attempt {
         protocol: service.protocol,
         conn: info,
@@ -195,18 +251,7 @@ async fn decide_and_visit(
         before: asked.before,
         promised: asked.promised,
     };
-    match backend::log_in(&visit, pool, worker).await {
-        Ok(backend) => {
-            let server = backend.audited(pool);
-            Ok((backend, server))
-        }
-        Err(Failed::Rejected(refusal)) => Err(Turned::Away(Rejection {
-            code: refusal.code,
-            text: refusal.text,
-            close: false,
-        })),
-        Err(Failed::Unreachable(why) | Failed::Unavailable(why)) => Err(Turned::Later(why)),
-    }
+    Ok(backend::log_in(&visit, pool, worker).await?)
 }
 
 /// The servers of a user. Those that take the gateway's word for who it is are not for users that nobody has verified.
@@ -235,9 +280,15 @@ fn proof_of<'a>(accepted: &'a Accepted, shown: &'a Proof) -> backend::Proof<'a> 
         (Some(password), _) | (None, Proof::Password(password)) => {
             backend::Proof::Password(password)
         }
-        (None, Proof::Token { mechanism, message }) => {
-            backend::Proof::Message(mechanism.name(), message)
-        }
+        (None, Proof::Token { mechanism, message })
+        | (
+            None,
+            Proof::PassThrough {
+                mechanism,
+                initial: message,
+                ..
+            },
+        ) => backend::Proof::Message(*mechanism, message),
         _ => backend::Proof::None,
     }
 }

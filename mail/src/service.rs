@@ -10,7 +10,7 @@ use alb_conf::{Mail, MailMechanism, MailMx, MailProtocol, Map, TlsMode, Upstream
 use alb_core::upstream::Upstream;
 
 use crate::auth::Authenticator;
-use crate::capabilities::Learned;
+use crate::capabilities::{Learned, Offers};
 use crate::sasl::{Mechanism, Mechanisms};
 use crate::secret::Secret;
 
@@ -123,10 +123,22 @@ impl Service {
         }
     }
 
-    /// The mechanisms to offer on a connection: those that show passwords need TLS around them.
-    pub fn offered(&self, secure: bool) -> impl Iterator<Item = Mechanism> {
+    /// The mechanisms that work with servers of which each can do this: some are understood by servers only.
+    pub fn mechanisms_with(&self, servers: &Offers) -> Mechanisms {
+        let works = |m: &Mechanism| !m.is_for_server() || servers.has_mechanism(m.name());
+        self.mechanisms.iter().filter(works).collect()
+    }
+
+    /// Those of the mechanisms to offer on a connection: all, or none before TLS.
+    pub fn offered(&self, those: Mechanisms, secure: bool) -> impl Iterator<Item = Mechanism> {
         let open = secure || *self.settings.plaintext_auth;
-        self.mechanisms.iter().filter(move |_| open)
+        those.iter().filter(move |_| open)
+    }
+
+    /// Whether greetings of POP3 have a challenge for APOP.
+    pub fn takes_apop(&self) -> bool {
+        let mut named = self.settings.mechanisms.iter();
+        named.any(|name| **name == MailMechanism::Apop)
     }
 }
 

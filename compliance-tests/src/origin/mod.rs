@@ -1,5 +1,6 @@
 //! Servers to put behind `alb`: real ones, and small ones that say exactly what they saw.
 
+pub mod dialogue;
 pub mod dovecot;
 pub mod echo;
 pub mod grpc;
@@ -9,6 +10,7 @@ pub mod postfix;
 pub mod script;
 pub mod websocket;
 
+pub use dialogue::Dialogue;
 pub use dovecot::Dovecot;
 pub use echo::{Echo, Version};
 pub use grpc::GrpcServer;

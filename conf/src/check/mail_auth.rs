@@ -6,7 +6,7 @@ use super::mail::is_remote;
 use super::{Findings, headers};
 use crate::{
     ClientAuthMode, Config, Diagnostic, Mail, MailAuth, MailAuthCertificate, MailAuthHttp,
-    MailAuthLdap, MailLogin, MailMechanism, Spanned,
+    MailAuthLdap, MailLogin, MailMechanism, MailProtocol, Spanned,
 };
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
@@ -212,38 +212,45 @@ fn check_mechanisms(config: &Config, mail: &Spanned<Mail>, findings: &mut Findin
     for mechanism in &mail.mechanisms {
         match **mechanism {
             MailMechanism::External => check_external(mail, auth, mechanism, findings),
-            MailMechanism::CramMd5 => {
-                let weak =
-                    Diagnostic::warning(mechanism.span(), format!("`{mechanism}` is made of MD5"));
-                findings.push(
-                    weak.help("MD5 is broken and no GM algorithm; use `plain` within TLS or TLCP"),
-                );
-                if auth.is_none_or(|auth| auth.http.is_none() && auth.file.is_none()) {
-                    let unknown = Diagnostic::error(
-                        mechanism.span(),
-                        format!("nobody can check `{mechanism}`"),
-                    );
-                    findings.push(
-                        unknown.help(
-                            "it needs the clear password: a `mail_auth` with `http` or `file`",
-                        ),
-                    );
-                }
+            MailMechanism::CramMd5 | MailMechanism::Apop => {
+                check_digest(mail, auth, mechanism, findings);
             }
             MailMechanism::Plain | MailMechanism::Login => {}
-            MailMechanism::Xoauth2 | MailMechanism::Oauthbearer => {
+            MailMechanism::Ntlm => {
+                warn_of_md5(mechanism, findings);
                 check_passed_through(mail, auth, mechanism, findings);
             }
-            MailMechanism::Apop
+            MailMechanism::Xoauth2
+            | MailMechanism::Oauthbearer
             | MailMechanism::ScramSha1
             | MailMechanism::ScramSha256
-            | MailMechanism::Ntlm
-            | MailMechanism::Gssapi => {
-                let message = format!("`{mechanism}` is not spoken yet");
-                let later = Diagnostic::error(mechanism.span(), message);
-                findings.push(later.help("use `plain` or `login` within TLS or TLCP"));
-            }
+            | MailMechanism::Gssapi => check_passed_through(mail, auth, mechanism, findings),
         }
+    }
+}
+
+fn warn_of_md5(place: &Spanned<MailMechanism>, findings: &mut Findings<'_>) {
+    let weak = Diagnostic::warning(place.span(), format!("`{place}` is made of MD5"));
+    findings.push(weak.help("MD5 is broken and no GM algorithm; use `plain` within TLS or TLCP"));
+}
+
+/// Answers to a challenge of ours, which only who has the clear password can check.
+fn check_digest(
+    mail: &Spanned<Mail>,
+    auth: Option<&MailAuth>,
+    place: &Spanned<MailMechanism>,
+    findings: &mut Findings<'_>,
+) {
+    warn_of_md5(place, findings);
+    if auth.is_none_or(|auth| auth.http.is_none() && auth.file.is_none()) {
+        let unknown = Diagnostic::error(place.span(), format!("nobody can check `{place}`"));
+        findings
+            .push(unknown.help("it needs the clear password: a `mail_auth` with `http` or `file`"));
+    }
+    let is_pop3 = mail.protocol.as_deref() == Some(&MailProtocol::Pop3);
+    if **place == MailMechanism::Apop && !is_pop3 {
+        let other = Diagnostic::error(place.span(), "only POP3 has `apop`");
+        findings.push(other.help("use `cram-md5`"));
     }
 }
 

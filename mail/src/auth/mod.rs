@@ -140,7 +140,17 @@ impl Authenticator {
                     Proof::Apop { .. } | Proof::CramMd5 { .. } => {
                         Decision::unavailable("nobody knows the clear password")
                     }
-                    _ => Decision::Accept(accepted(acts_for.as_ref().unwrap_or(named))),
+                    proof => {
+                        let mut accepted = accepted(acts_for.as_ref().unwrap_or(named));
+                        if let Proof::PassThrough {
+                            domain: Some(domain),
+                            ..
+                        } = proof
+                        {
+                            accepted.upstream = self.users.upstream_of_domain(domain);
+                        }
+                        Decision::Accept(accepted)
+                    }
                 }
             }
             _ if !plain_name => Decision::wrong(),

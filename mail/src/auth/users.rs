@@ -68,6 +68,11 @@ impl Users {
         by_user.or_else(|| self.by_domain.get(domain()?)).cloned()
     }
 
+    /// The upstream of a domain.
+    pub fn upstream_of_domain(&self, domain: &str) -> Option<Arc<str>> {
+        self.by_domain.get(&domain.to_ascii_lowercase()).cloned()
+    }
+
     fn local(&self, local: &str) -> String {
         match self.lowercase_users {
             true => local.to_lowercase(),

@@ -6,16 +6,18 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 use zeroize::Zeroizing;
 
+use super::exchange::{Said, initial, line_of};
 use super::{
-    Failed, LoggedIn, Opened, Proof, Refusal, Visit, client_ip, late, next_line, or_best_effort,
+    Failed, Opened, Proof, Refusal, Visit, client_ip, late, next_line, or_best_effort,
     session_name, wants, words,
 };
 use crate::capabilities::Offers;
+use crate::sasl::MAX_LINE;
 use crate::service::Pool;
 use crate::wire::Wire;
 
-/// Longest line of a server before the login is over.
-const LONGEST_LINE: usize = 8 * 1024;
+/// Longest line of a server before the login is over: room for a challenge of any mechanism.
+const LONGEST_LINE: usize = MAX_LINE + 16;
 
 /// Most bytes of untagged lines a server may send before it answers the login.
 const MOST_UNTAGGED: usize = 64 * 1024;
@@ -72,18 +74,23 @@ pub(super) async fn opened(
         wire,
         offers,
         banner,
+        welcome: Vec::new(),
     })
 }
 
 /// Tells the server of the client and logs in.
 pub(super) async fn log_in(
-    opened: Opened,
+    opened: &mut Opened,
     visit: &Visit<'_>,
     pool: &Pool,
-) -> Result<LoggedIn, Failed> {
+) -> Result<Said, Failed> {
     let Opened {
-        mut wire, offers, ..
+        wire,
+        offers,
+        welcome,
+        ..
     } = opened;
+    let attempt = Attempt::choose(visit, pool, offers)?;
     let mut first = Zeroizing::new(Vec::new());
     let mut told = false;
     if offers.has("ID") && (wants(pool, ClientInfo::Id) || !visit.id.is_empty()) {
@@ -97,17 +104,26 @@ pub(super) async fn log_in(
     }
     if told && !pool.plan.pipelining {
         wire.send(&first).await.map_err(Failed::unreachable)?;
-        tagged(&mut wire, b"I ").await?;
+        tagged(wire, b"I ").await?;
         first.clear();
         told = false;
     }
-    let attempt = Attempt::choose(visit, pool, &offers)?;
     first.extend_from_slice(&attempt.command);
-    wire.send(&first).await.map_err(Failed::unreachable)?;
-    if told {
-        tagged(&mut wire, b"I ").await?;
-    }
-    finish(wire, attempt.rest).await
+    let saying = async {
+        wire.send(&first).await.map_err(Failed::unreachable)?;
+        if told {
+            tagged(wire, b"I ").await?;
+        }
+        let mut answer = said(wire, welcome).await?;
+        for piece in attempt.rest {
+            if answer.is_some() {
+                wire.send(&piece).await.map_err(Failed::unreachable)?;
+                answer = said(wire, welcome).await?;
+            }
+        }
+        Ok(answer)
+    };
+    saying.await.map_err(late)
 }
 
 /// The login command, and what follows at each `+`.
@@ -119,7 +135,12 @@ struct Attempt {
 impl Attempt {
     fn choose(visit: &Visit<'_>, pool: &Pool, offers: &Offers) -> Result<Self, Failed> {
         let user = visit.user.unwrap_or_default();
-        if offers.has("LOGINDISABLED") {
+        // It tells of passwords only: what cannot be overheard may go on (RFC 3501 § 7.2.1).
+        let shown = match &visit.proof {
+            Proof::Message(mechanism, _) => mechanism.is_clear(),
+            Proof::Password(_) | Proof::None => true,
+        };
+        if shown && offers.has("LOGINDISABLED") {
             return Err(Failed::Unavailable(
                 "the server takes no logins on this connection (LOGINDISABLED)".into(),
             ));
@@ -135,7 +156,7 @@ impl Attempt {
                 Self::by_sasl("PLAIN", &message, offers)
             }
             (_, Proof::Message(mechanism, message), _, _) => {
-                Self::by_sasl(mechanism, message.as_bytes(), offers)
+                Self::by_sasl(mechanism.name(), message.as_bytes(), offers)
             }
             (_, Proof::Password(password), _, _) if offers.has_word("AUTH", "PLAIN") => {
                 Self::by_sasl(
@@ -155,19 +176,21 @@ impl Attempt {
 
     fn by_sasl(mechanism: &str, message: &[u8], offers: &Offers) -> Result<Self, Failed> {
         if !offers.has_word("AUTH", mechanism) {
-            return Err(Failed::Unavailable(format!(
-                "the server does not offer AUTH={mechanism}"
+            return Err(Failed::Unreachable(format!(
+                "it does not offer AUTH={mechanism}"
             )));
         }
-        let text = Zeroizing::new(STANDARD.encode(message));
         let mut command = Zeroizing::new(format!("L AUTHENTICATE {mechanism}").into_bytes());
         let mut rest = Vec::new();
         match offers.has("SASL-IR") {
             true => {
                 command.push(b' ');
-                command.extend_from_slice(text.as_bytes());
+                command.extend_from_slice(initial(message).as_bytes());
             }
-            false => rest.push(line_of(text.as_bytes())),
+            false => {
+                let text = Zeroizing::new(STANDARD.encode(message));
+                rest.push(line_of(text.as_bytes()));
+            }
         }
         command.extend_from_slice(b"\r\n");
         Ok(Attempt { command, rest })
@@ -203,23 +226,17 @@ impl Attempt {
     }
 }
 
-/// Reads until the login is answered, sending what is asked for.
-async fn finish(mut wire: Wire, rest: Vec<Zeroizing<Vec<u8>>>) -> Result<LoggedIn, Failed> {
-    let mut rest = rest.into_iter();
-    let mut welcome = Vec::new();
+/// Reads until the server has said something to a step of the login; untagged lines before that are the client's.
+pub(super) async fn said(wire: &mut Wire, welcome: &mut Vec<u8>) -> Result<Said, Failed> {
     loop {
-        let line = next_line(&mut wire, LONGEST_LINE).await.map_err(late)?;
-        if line.first() == Some(&b'+') {
-            // Without anything to add it is the error round of OAuth: an empty answer ends it (RFC 7628 § 3.2.3).
-            let next = rest.next().unwrap_or_else(|| line_of(b""));
-            wire.send(&next)
-                .await
-                .map_err(|error| late(Failed::unreachable(error)))?;
+        let line = next_line(wire, LONGEST_LINE).await?;
+        if let Some(challenge) = line.strip_prefix(b"+") {
+            return Ok(Some(challenge.trim_ascii().to_vec()));
         } else if let Some(status) = after(&line, b"L ") {
             return match (after(status, b"OK"), after(status, b"NO")) {
                 (Some(_), _) => {
                     welcome.extend_from_slice(status);
-                    Ok((wire, welcome, None))
+                    Ok(None)
                 }
                 (_, Some(text)) => Err(refused(text)),
                 _ => Err(Failed::Unavailable(format!(
@@ -320,11 +337,6 @@ pub(super) fn plain_message(authzid: &str, authcid: &str, password: &[u8]) -> Ze
     message.push(0);
     message.extend_from_slice(password);
     message
-}
-
-/// A line with its end.
-pub(super) fn line_of(text: &[u8]) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new([text, b"\r\n"].concat())
 }
 
 fn capability_code(banner: &[u8]) -> Option<Offers> {

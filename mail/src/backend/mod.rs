@@ -7,11 +7,12 @@ pub mod imap;
 pub mod pop3;
 pub mod smtp;
 
+mod exchange;
 mod learn;
 mod refusal;
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use alb_conf::{ClientInfo, MailProtocol};
 use alb_core::upstream::{Active, Outcome, PeerAddress, PeerRef, Tried, connector};
@@ -20,11 +21,13 @@ use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout_at;
 
+pub use self::exchange::{Pending, Step};
 pub use self::learn::offers;
 pub use self::refusal::{Refusal, words};
 use crate::audit;
 use crate::capabilities::Offers;
 use crate::line;
+use crate::sasl::Mechanism;
 use crate::secret::Secret;
 use crate::service::{Pool, Service};
 use crate::wire::Wire;
@@ -34,28 +37,14 @@ use crate::worker::Worker;
 pub struct Backend {
     /// The connection.
     pub wire: Wire,
-    /// Where it leads.
-    pub server: PeerAddress,
+    /// What the audit log says of it.
+    pub audited: audit::Server,
     /// What the server said of itself before the login.
     pub offers: Offers,
     /// What it said to the login, for the client.
     pub welcome: Vec<u8>,
     /// Counts the session at the server.
     pub active: Active,
-    /// From the first attempt to connect until it had greeted, handshakes included.
-    pub connected: Duration,
-}
-
-impl Backend {
-    /// What the audit log says of it.
-    pub fn audited(&self, pool: &Pool) -> audit::Server {
-        audit::Server {
-            upstream: pool.upstream.name().into(),
-            address: self.server.to_string(),
-            tls: self.wire.stream.tls_info().map(|tls| tls.protocol),
-            connected: self.connected,
-        }
-    }
 }
 
 /// Whom to log in, as what, on whose behalf.
@@ -89,7 +78,7 @@ pub enum Proof<'v> {
     /// A password.
     Password(&'v Secret),
     /// The whole message of a mechanism.
-    Message(&'static str, &'v Secret),
+    Message(Mechanism, &'v Secret),
     /// Nothing.
     None,
 }
@@ -113,6 +102,8 @@ pub struct Opened {
     pub offers: Offers,
     /// The first line the server said.
     pub banner: Vec<u8>,
+    /// What it has said to the login so far, for the client.
+    pub welcome: Vec<u8>,
 }
 
 impl Failed {
@@ -121,12 +112,12 @@ impl Failed {
     }
 }
 
-/// Logs a client in at a server of the pool.
+/// Logs a client in at a server of the pool, or begins to.
 ///
 /// # Errors
 ///
 /// See [`Failed`]: `Unreachable` when no server could be used at all.
-pub async fn log_in(visit: &Visit<'_>, pool: &Pool, worker: &Worker) -> Result<Backend, Failed> {
+pub async fn log_in(visit: &Visit<'_>, pool: &Pool, worker: &Worker) -> Result<Step, Failed> {
     if let Some(server) = visit.server {
         let peer = pool.upstream.peer_at(server);
         let peer = peer.ok_or_else(|| Failed::unreachable("the upstream has no peers"))?;
@@ -165,7 +156,7 @@ async fn visit_one(
     pool: &Pool,
     active: Active,
     worker: &Worker,
-) -> Result<Backend, Failed> {
+) -> Result<Step, Failed> {
     let peer = active.peer();
     worker.stats.upstream_connections.increment();
     let begun = Instant::now();
@@ -180,34 +171,41 @@ async fn visit_one(
         Ok(opened)
     };
     let slow = || Failed::unreachable("it did not greet in time");
-    let opened = timeout_at(until.into(), opening)
+    let mut opened = timeout_at(until.into(), opening)
         .await
         .unwrap_or_else(|_| Err(slow()))?;
     let connected = begun.elapsed();
-    let offers = opened.offers.clone();
     let login = async {
         match visit.service.protocol {
-            MailProtocol::Imap => imap::log_in(opened, visit, pool).await,
-            MailProtocol::Pop3 => pop3::log_in(opened, visit, pool).await,
-            MailProtocol::Smtp => smtp::log_in(opened, visit, pool).await,
+            MailProtocol::Imap => imap::log_in(&mut opened, visit, pool).await,
+            MailProtocol::Pop3 => pop3::log_in(&mut opened, visit, pool).await,
+            MailProtocol::Smtp => smtp::log_in(&mut opened, visit, pool).await,
         }
     };
     let slow = || Failed::Unavailable("the server did not answer the login in time".to_owned());
-    let (wire, welcome, later) = timeout_at(until.into(), login)
+    let said = timeout_at(until.into(), login)
         .await
         .unwrap_or_else(|_| Err(slow()))?;
-    Ok(Backend {
+    let Opened {
         wire,
-        server: active.peer().address().clone(),
-        offers: later.unwrap_or(offers),
+        offers,
+        welcome,
+        ..
+    } = opened;
+    let backend = Backend {
+        audited: audit::Server {
+            upstream: pool.upstream.name().into(),
+            address: active.peer().address().to_string(),
+            tls: wire.stream.tls_info().map(|tls| tls.protocol),
+            connected,
+        },
+        wire,
+        offers,
         welcome,
         active,
-        connected,
-    })
+    };
+    Step::first(said, backend, visit)
 }
-
-/// A login that succeeded: the connection, the words for the client, and what the server offers now if that has changed.
-pub(crate) type LoggedIn = (Wire, Vec<u8>, Option<Offers>);
 
 /// Connects, greets and protects. Without a client (a probe) the server is told nothing of one.
 pub(crate) async fn open(

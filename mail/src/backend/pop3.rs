@@ -6,17 +6,19 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 use zeroize::Zeroizing;
 
-use super::imap::{line_of, plain_message};
+use super::exchange::{Said, line_of};
+use super::imap::plain_message;
 use super::{
-    Failed, LoggedIn, Opened, Proof, Refusal, Visit, client_ip, late, next_line, or_best_effort,
+    Failed, Opened, Proof, Refusal, Visit, client_ip, late, next_line, or_best_effort,
     session_name, wants, words,
 };
 use crate::capabilities::Offers;
+use crate::sasl::MAX_LINE;
 use crate::service::Pool;
 use crate::wire::Wire;
 
-/// Longest line of a server before the login is over.
-const LONGEST_LINE: usize = 4 * 1024;
+/// Longest line of a server before the login is over: room for a challenge of any mechanism.
+const LONGEST_LINE: usize = MAX_LINE + 16;
 
 /// Most lines of an answer to CAPA.
 const MOST_CAPABILITIES: usize = 200;
@@ -62,38 +64,51 @@ pub(super) async fn opened(mut wire: Wire, banner: Vec<u8>) -> Result<Opened, Fa
         wire,
         offers,
         banner,
+        welcome: Vec::new(),
     })
 }
 
 /// Tells the server of the client and logs in.
 pub(super) async fn log_in(
-    opened: Opened,
+    opened: &mut Opened,
     visit: &Visit<'_>,
     pool: &Pool,
-) -> Result<LoggedIn, Failed> {
+) -> Result<Said, Failed> {
     let Opened {
-        mut wire,
+        wire,
         offers,
         banner,
+        welcome,
     } = opened;
     if wants(pool, ClientInfo::Xclient) {
-        introduce(&mut wire, &banner, visit, pool).await?;
+        introduce(wire, banner, visit, pool).await?;
     }
     for command in visit.before {
         // A server that refuses what all of its kind offered is not for this client.
-        if !say(&mut wire, format!("{command}\r\n").as_bytes())
+        if !say(wire, format!("{command}\r\n").as_bytes())
             .await?
             .starts_with(b"+OK")
         {
             return Err(Failed::Unreachable(format!("it refuses `{command}`")));
         }
     }
-    let reply = present(&mut wire, visit, pool, &offers)
-        .await
-        .map_err(late)?;
-    match reply.strip_prefix(b"+OK") {
-        Some(text) => Ok((wire, words(text).into_bytes(), None)),
-        None => Err(refused(reply.strip_prefix(b"-ERR").unwrap_or(&reply))),
+    let reply = present(wire, visit, pool, offers).await?;
+    understood(&reply, welcome).map_err(late)
+}
+
+/// Reads what the server says to a step of the login.
+pub(super) async fn said(wire: &mut Wire, welcome: &mut Vec<u8>) -> Result<Said, Failed> {
+    understood(&next_line(wire, LONGEST_LINE).await?, welcome)
+}
+
+fn understood(reply: &[u8], welcome: &mut Vec<u8>) -> Result<Said, Failed> {
+    if let Some(text) = reply.strip_prefix(b"+OK") {
+        *welcome = words(text).into_bytes();
+        return Ok(None);
+    }
+    match reply.strip_prefix(b"+") {
+        Some(challenge) => Ok(Some(challenge.trim_ascii().to_vec())),
+        None => Err(refused(reply.strip_prefix(b"-ERR").unwrap_or(reply))),
     }
 }
 
@@ -121,15 +136,19 @@ async fn present(
             .await
         }
         (_, Proof::Message(mechanism, message), _, _) => {
-            sasl(wire, mechanism, message.as_bytes(), offers).await
+            sasl(wire, mechanism.name(), message.as_bytes(), offers).await
         }
-        (_, Proof::Password(password), _, _) => {
+        (_, Proof::Password(password), _, _) if takes_user(offers) => {
             let reply = say(wire, format!("USER {user}\r\n").as_bytes()).await?;
             if !reply.starts_with(b"+OK") {
                 return Ok(reply);
             }
             let command = Zeroizing::new([b"PASS ", password.as_bytes(), b"\r\n"].concat());
-            say(wire, &command).await
+            say(wire, &command).await.map_err(late)
+        }
+        (_, Proof::Password(password), _, _) => {
+            let message = plain_message(visit.authzid, user, password.as_bytes());
+            sasl(wire, "PLAIN", &message, offers).await
         }
         _ => Err(Failed::unreachable("there is nothing to log in with")),
     }
@@ -146,18 +165,18 @@ async fn sasl(
             "it does not offer SASL {mechanism}"
         )));
     }
-    let text = Zeroizing::new(STANDARD.encode(message));
-    let mut reply = say(wire, format!("AUTH {mechanism}\r\n").as_bytes()).await?;
-    let mut answer = line_of(text.as_bytes());
-    // The second round is the error round of OAuth: an empty answer ends it (RFC 7628 § 3.2.3).
-    for _ in 0..2 {
-        if !reply.starts_with(b"+ ") && &reply[..] != b"+" {
-            break;
-        }
-        reply = say(wire, &answer).await?;
-        answer = line_of(b"");
+    let reply = say(wire, format!("AUTH {mechanism}\r\n").as_bytes()).await?;
+    if !reply.starts_with(b"+ ") && &reply[..] != b"+" {
+        return Ok(reply);
     }
-    Ok(reply)
+    let text = Zeroizing::new(STANDARD.encode(message));
+    say(wire, &line_of(text.as_bytes())).await.map_err(late)
+}
+
+/// Whether USER and PASS may be sent: a server that lists what it can, and not USER, does not want passwords on this
+/// connection (RFC 2449 § 6.3).
+fn takes_user(offers: &Offers) -> bool {
+    offers.has("USER") || offers.iter().next().is_none()
 }
 
 /// Dovecot's XCLIENT: who the client is.

@@ -7,10 +7,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::imap::{line_of, plain_message};
+use super::exchange::{Said, initial, line_of};
+use super::imap::plain_message;
 use super::{
-    Failed, LoggedIn, Opened, Proof, Refusal, Visit, client_ip, late, more, or_best_effort, wants,
-    words,
+    Failed, Opened, Proof, Refusal, Visit, client_ip, late, more, or_best_effort, wants, words,
 };
 use crate::capabilities::Offers;
 use crate::service::Pool;
@@ -52,36 +52,45 @@ pub(super) async fn opened(mut wire: Wire, banner: Vec<u8>, name: &str) -> Resul
         wire,
         offers,
         banner,
+        welcome: Vec::new(),
     })
 }
 
 /// Tells the server of the client and logs in.
 pub(super) async fn log_in(
-    opened: Opened,
+    opened: &mut Opened,
     visit: &Visit<'_>,
     pool: &Pool,
-) -> Result<LoggedIn, Failed> {
-    let Opened {
-        mut wire,
-        mut offers,
-        ..
-    } = opened;
+) -> Result<Said, Failed> {
+    let Opened { wire, offers, .. } = opened;
     let hello = match visit.helo {
         "" => visit.service.hostname.as_str(),
         name => name,
     };
     let mut introduced = false;
     if wants(pool, ClientInfo::Xclient) {
-        introduced = introduce(&mut wire, &offers, visit, pool).await?;
+        introduced = introduce(wire, offers, visit, pool).await?;
     }
     if introduced {
         // The server has begun anew, for another client; it may offer it other things.
-        offers = ehlo(&mut wire, hello).await?;
+        *offers = ehlo(wire, hello).await?;
     }
-    match present(&mut wire, visit, pool, &offers).await? {
-        None => Ok((wire, Vec::new(), Some(offers))),
-        Some(reply) if reply.code == 235 => Ok((wire, reply.raw.to_vec(), Some(offers))),
-        Some(reply) => Err(refused(&reply)),
+    match present(wire, visit, pool, offers).await? {
+        None => Ok(None),
+        Some(reply) => understood(&reply).map_err(late),
+    }
+}
+
+/// Reads what the server says to a step of the login.
+pub(super) async fn said(wire: &mut Wire) -> Result<Said, Failed> {
+    understood(&next_reply(wire).await?)
+}
+
+fn understood(reply: &Reply) -> Result<Said, Failed> {
+    match reply.code {
+        235 => Ok(None),
+        334 => Ok(Some(reply.text().into_bytes())),
+        _ => Err(refused(reply)),
     }
 }
 
@@ -107,7 +116,7 @@ async fn present(
             sasl(wire, "PLAIN", &message, offers).await
         }
         (_, Proof::Message(mechanism, message), _, _) => {
-            sasl(wire, mechanism, message.as_bytes(), offers).await
+            sasl(wire, mechanism.name(), message.as_bytes(), offers).await
         }
         (_, Proof::Password(password), _, _) if offers.has_word("AUTH", "PLAIN") => {
             sasl(
@@ -126,7 +135,7 @@ async fn present(
         )),
         _ => Err(Failed::unreachable("there is nothing to log in with")),
     };
-    reply.map(Some).map_err(late)
+    reply.map(Some)
 }
 
 async fn sasl(
@@ -136,25 +145,21 @@ async fn sasl(
     offers: &Offers,
 ) -> Result<Reply, Failed> {
     if !offers.has_word("AUTH", mechanism) {
-        return Err(Failed::Unavailable(format!(
-            "the server does not offer AUTH {mechanism}"
+        return Err(Failed::Unreachable(format!(
+            "it does not offer AUTH {mechanism}"
         )));
     }
-    let text = Zeroizing::new(STANDARD.encode(message));
+    let text = initial(message);
     let command = Zeroizing::new(format!("AUTH {mechanism} {}\r\n", *text));
     // RFC 4954 § 4: a command line has 512 bytes; what is longer waits to be asked for.
-    let mut reply = match command.len() <= 512 {
-        true => say(wire, command.as_bytes()).await?,
-        false => {
-            say(wire, format!("AUTH {mechanism}\r\n").as_bytes()).await?;
-            say(wire, &line_of(text.as_bytes())).await?
-        }
-    };
-    if reply.code == 334 {
-        // The error round of OAuth: an empty answer ends it (RFC 7628 § 3.2.3).
-        reply = say(wire, &line_of(b"")).await?;
+    if command.len() <= 512 {
+        return say(wire, command.as_bytes()).await.map_err(late);
     }
-    Ok(reply)
+    let reply = say(wire, format!("AUTH {mechanism}\r\n").as_bytes()).await?;
+    match reply.code {
+        334 => say(wire, &line_of(text.as_bytes())).await.map_err(late),
+        _ => Ok(reply),
+    }
 }
 
 async fn by_prompts(wire: &mut Wire, user: &[u8], password: &[u8]) -> Result<Reply, Failed> {
@@ -164,7 +169,7 @@ async fn by_prompts(wire: &mut Wire, user: &[u8], password: &[u8]) -> Result<Rep
             break;
         }
         let text = Zeroizing::new(STANDARD.encode(word));
-        reply = say(wire, &line_of(text.as_bytes())).await?;
+        reply = say(wire, &line_of(text.as_bytes())).await.map_err(late)?;
     }
     Ok(reply)
 }

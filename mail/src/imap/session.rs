@@ -9,7 +9,7 @@ use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::login::{self, Asked, Outcome};
 use crate::relay;
-use crate::sasl::{Credentials, Failure, Mechanism};
+use crate::sasl::{Credentials, Failure, Mechanism, Mechanisms};
 
 /// What may be offered of what every server has.
 const PASSED_ON: [&str; 3] = ["LITERAL+", "ENABLE", "IDLE"];
@@ -23,6 +23,7 @@ struct Session {
     assembler: Assembler,
     id: Pairs,
     promised: Offers,
+    mechanisms: Mechanisms,
 }
 
 /// What follows a command.
@@ -50,6 +51,7 @@ pub async fn serve(mut client: Client) {
                 }
                 session = Session {
                     promised: session.promised,
+                    mechanisms: session.mechanisms,
                     ..Session::default()
                 };
             }
@@ -75,6 +77,7 @@ impl Session {
         let service = &client.service;
         let pool = backend::offers(service, &service.pool).await;
         self.promised = pool.only(&PASSED_ON);
+        self.mechanisms = service.mechanisms_with(&pool);
         let greeting = format!(
             "* OK [CAPABILITY {}] {} ready\r\n",
             self.capabilities(client),
@@ -97,7 +100,7 @@ impl Session {
         if !client.takes_passwords() {
             add("LOGINDISABLED");
         }
-        for mechanism in client.service.offered(client.is_secure()) {
+        for mechanism in client.service.offered(self.mechanisms, client.is_secure()) {
             add(&format!("AUTH={}", mechanism.name()));
         }
         list
@@ -200,13 +203,12 @@ impl Session {
             return Ok(Next::Command);
         };
         let initial = initial.as_ref().map(|text| text.as_slice());
-        match login::converse(client, mechanism, initial, "+ ").await? {
+        match login::converse(client, mechanism, initial).await? {
             Ok(credentials) => {
                 self.log_in(client, tag, mechanism.name(), &credentials)
                     .await
             }
-            Err(Failure::Cancelled) => bad(client, tag, "AUTHENTICATE cancelled").await,
-            Err(_) => bad(client, tag, "Invalid response").await,
+            Err(failure) => broken(client, tag, failure).await,
         }
     }
 
@@ -242,6 +244,7 @@ impl Session {
                 client.refused(refusal.close)?;
                 Ok(Next::Command)
             }
+            Outcome::Broken(failure) => broken(client, tag, failure).await,
             Outcome::Unavailable => {
                 client
                     .send(format!(
@@ -262,6 +265,15 @@ fn under_tag(welcome: &[u8], tag: &str) -> Vec<u8> {
         .map_or(0, |at| at + 2);
     let (untagged, status) = welcome.split_at(start);
     [untagged, tag.as_bytes(), b" ", status, b"\r\n"].concat()
+}
+
+/// The client has not gone through with a mechanism.
+async fn broken(client: &mut Client, tag: &str, failure: Failure) -> Result<Next, Stop> {
+    let text = match failure {
+        Failure::Cancelled => "AUTHENTICATE cancelled",
+        _ => "Invalid response",
+    };
+    bad(client, tag, text).await
 }
 
 async fn bad(client: &mut Client, tag: &str, text: &str) -> Result<Next, Stop> {

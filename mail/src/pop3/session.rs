@@ -8,7 +8,7 @@ use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::login::{self, Asked, Outcome};
 use crate::relay;
-use crate::sasl::{Credentials, Failure, Mechanism};
+use crate::sasl::{Challenge, Credentials, Failure, Mechanism, Mechanisms};
 
 /// Longest command with its end (RFC 2449 § 4).
 const LONGEST_LINE: usize = 255;
@@ -23,6 +23,9 @@ struct Session {
     /// Commands that the server must hear before the login.
     before: Vec<String>,
     promised: Offers,
+    mechanisms: Mechanisms,
+    /// What the greeting asks of APOP.
+    challenge: Option<Challenge>,
 }
 
 /// What follows a command.
@@ -49,6 +52,7 @@ pub async fn serve(mut client: Client) {
                 // Nothing that was said before counts.
                 session = Session {
                     promised: session.promised,
+                    mechanisms: session.mechanisms,
                     ..Session::default()
                 };
             }
@@ -74,8 +78,15 @@ impl Session {
         let service = &client.service;
         let pool = backend::offers(service, &service.pool).await;
         self.promised = pool.only(&PASSED_ON);
-        let greeting = format!("+OK {} ready\r\n", service.hostname);
-        client.send(greeting).await
+        self.mechanisms = service.mechanisms_with(&pool);
+        let mut greeting = format!("+OK {} ready", service.hostname);
+        // Behind STLS there is no other greeting, and what was said before it does not count.
+        if service.takes_apop() && client.may_log_in() {
+            let challenge = login::challenge(client);
+            greeting = format!("{greeting} {}", challenge.as_str());
+            self.challenge = Some(challenge);
+        }
+        client.send(greeting + "\r\n").await
     }
 
     fn capabilities(&self, client: &Client) -> String {
@@ -93,7 +104,7 @@ impl Session {
         }
         let mechanisms: Vec<_> = client
             .service
-            .offered(client.is_secure())
+            .offered(self.mechanisms, client.is_secure())
             .map(Mechanism::name)
             .collect();
         if !mechanisms.is_empty() {
@@ -137,7 +148,7 @@ impl Session {
             Command::Mechanisms => {
                 let names = client
                     .service
-                    .offered(client.is_secure())
+                    .offered(self.mechanisms, client.is_secure())
                     .map(Mechanism::name);
                 let lines: String = names.map(|name| format!("{name}\r\n")).collect();
                 format!("+OK\r\n{lines}.\r\n")
@@ -146,6 +157,9 @@ impl Session {
             Command::Utf8 if self.promised.has("UTF8") => self.before_login("UTF8".to_owned()),
             Command::Lang(Some(tag)) if self.promised.has("LANG") => {
                 self.before_login(format!("LANG {tag}"))
+            }
+            Command::Apop(name, digest) if self.challenge.is_some() => {
+                return self.apop(client, name, digest).await;
             }
             Command::Stls => return bad(client, "STLS is not possible here").await,
             Command::Apop(..) | Command::Utf8 | Command::Lang(_) | Command::Unknown => {
@@ -175,6 +189,23 @@ impl Session {
         }
     }
 
+    async fn apop(
+        &mut self,
+        client: &mut Client,
+        name: &[u8],
+        digest: &[u8],
+    ) -> Result<Next, Stop> {
+        let shown = self
+            .challenge
+            .as_ref()
+            .ok_or(Failure::Malformed)
+            .and_then(|challenge| Credentials::apop(name, digest, challenge));
+        match shown {
+            Ok(credentials) => self.log_in(client, "APOP", &credentials).await,
+            Err(_) => bad(client, "Invalid name or digest").await,
+        }
+    }
+
     async fn authenticate(
         &mut self,
         client: &mut Client,
@@ -185,10 +216,9 @@ impl Session {
         let Some(mechanism) = offered else {
             return bad(client, "Unsupported mechanism").await;
         };
-        match login::converse(client, mechanism, initial, "+ ").await? {
+        match login::converse(client, mechanism, initial).await? {
             Ok(credentials) => self.log_in(client, mechanism.name(), &credentials).await,
-            Err(Failure::Cancelled) => bad(client, "Authentication cancelled").await,
-            Err(_) => bad(client, "Invalid response").await,
+            Err(failure) => broken(client, failure).await,
         }
     }
 
@@ -224,6 +254,7 @@ impl Session {
                 client.refused(refusal.close)?;
                 Ok(Next::Command)
             }
+            Outcome::Broken(failure) => broken(client, failure).await,
             Outcome::Unavailable => {
                 client
                     .send("-ERR [SYS/TEMP] Temporary failure, try again later\r\n")
@@ -232,6 +263,15 @@ impl Session {
             }
         }
     }
+}
+
+/// The client has not gone through with a mechanism.
+async fn broken(client: &mut Client, failure: Failure) -> Result<Next, Stop> {
+    let text = match failure {
+        Failure::Cancelled => "Authentication cancelled",
+        _ => "Invalid response",
+    };
+    bad(client, text).await
 }
 
 async fn bad(client: &mut Client, text: &str) -> Result<Next, Stop> {

@@ -49,6 +49,8 @@ pub enum Proof {
         mechanism: Mechanism,
         /// The first message, decoded.
         initial: Secret,
+        /// The domain of the user, where it is told at once (NTLM).
+        domain: Option<String>,
     },
 }
 

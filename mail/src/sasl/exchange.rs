@@ -126,23 +126,30 @@ impl Exchange {
                 let (authzid, user) = gs2::scram_user(message)?;
                 let asked = authzid.unwrap_or_default();
                 let authzid = plain::other_identity(asked.as_bytes(), &user, &self.rules)?;
-                Ok(self.passed_through(user, authzid, message))
+                Ok(self.passed_through(user, authzid, None, message))
             }
             Mechanism::Ntlm => {
-                ntlm::check_negotiate(message)?;
-                Ok(self.passed_through(String::new(), None, message))
+                let domain = ntlm::domain(message)?;
+                Ok(self.passed_through(String::new(), None, domain, message))
             }
             // LOGIN has been dealt with in `take`.
             Mechanism::Gssapi | Mechanism::Login => {
-                Ok(self.passed_through(String::new(), None, message))
+                Ok(self.passed_through(String::new(), None, None, message))
             }
         }
     }
 
-    fn passed_through(&self, user: String, authzid: Option<String>, message: &[u8]) -> Credentials {
+    fn passed_through(
+        &self,
+        user: String,
+        authzid: Option<String>,
+        domain: Option<String>,
+        message: &[u8],
+    ) -> Credentials {
         let proof = Proof::PassThrough {
             mechanism: self.mechanism,
             initial: Secret::copy_of(message),
+            domain,
         };
         Credentials {
             user,

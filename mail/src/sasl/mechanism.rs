@@ -66,12 +66,15 @@ impl Mechanism {
         )
     }
 
-    /// Whether only the backend can finish it: the gateway reads who it is and carries the rest.
-    pub fn is_passed_through(self) -> bool {
-        matches!(
-            self,
-            Mechanism::ScramSha1 | Mechanism::ScramSha256 | Mechanism::Ntlm | Mechanism::Gssapi
-        )
+    /// Whether only the server understands it: the gateway reads who it is and carries the rest.
+    pub fn is_for_server(self) -> bool {
+        match self {
+            Mechanism::ScramSha1 | Mechanism::ScramSha256 | Mechanism::Ntlm | Mechanism::Gssapi => {
+                true
+            }
+            Mechanism::XOauth2 | Mechanism::OauthBearer => true,
+            Mechanism::Plain | Mechanism::Login | Mechanism::External | Mechanism::CramMd5 => false,
+        }
     }
 }
 

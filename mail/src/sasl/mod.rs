@@ -17,4 +17,4 @@ pub use challenge::{Challenge, apop_matches, cram_md5_matches};
 pub use credentials::{Credentials, Proof};
 pub use exchange::{Exchange, Rules, Step};
 pub use mechanism::{Mechanism, Mechanisms};
-pub use text::{Failure, MAX_LINE, MAX_USER};
+pub use text::{Failure, MAX_LINE, MAX_USER, check_line};

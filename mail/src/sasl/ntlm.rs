@@ -1,15 +1,22 @@
 //! The names in NTLM messages (MS-NLMP 2.2.1), for routing and for the audit line. The exchange itself is the backend's.
 
-use super::text::{Failure, user_name};
+use super::text::{Failure, decode, user_name};
 
 const SIGNATURE: &[u8] = b"NTLMSSP\0";
 /// NTLMSSP_NEGOTIATE_UNICODE.
 const UNICODE: u32 = 1;
+/// NTLMSSP_NEGOTIATE_OEM_DOMAIN_SUPPLIED.
+const DOMAIN: u32 = 0x1000;
 
-/// Checks the client's first message (NEGOTIATE, type 1).
-pub(super) fn check_negotiate(message: &[u8]) -> Result<(), Failure> {
-    match kind(message) {
-        Some(1) => Ok(()),
+/// The domain in the client's first message (NEGOTIATE, type 1), if it gives one.
+pub(super) fn domain(message: &[u8]) -> Result<Option<String>, Failure> {
+    match (kind(message), u32_at(message, 12)) {
+        (Some(1), Some(flags)) if flags & DOMAIN != 0 => {
+            // MS-NLMP 2.2.1.1: never in UTF-16.
+            let name = field(message, 16, 0)?;
+            user_name(name.as_bytes()).map(Some)
+        }
+        (Some(1), Some(_)) => Ok(None),
         _ => Err(Failure::Malformed),
     }
 }
@@ -27,6 +34,11 @@ pub fn user(message: &[u8]) -> Result<String, Failure> {
         false => format!("{domain}\\{user}"),
     };
     user_name(whole.as_bytes())
+}
+
+/// The same, from a line of base64; `None` for anything else.
+pub fn user_in_line(line: &[u8]) -> Option<String> {
+    user(&decode(line).ok()?).ok()
 }
 
 fn kind(message: &[u8]) -> Option<u32> {
@@ -96,7 +108,17 @@ mod tests {
         for end in 0..whole.len() {
             assert_eq!(user(&whole[..end]), Err(Failure::Malformed), "{end}");
         }
-        assert_eq!(check_negotiate(&whole), Err(Failure::Malformed));
-        assert_eq!(check_negotiate(b"NTLMSSP\0\x01\0\0\0"), Ok(()));
+        assert_eq!(domain(&whole), Err(Failure::Malformed));
+    }
+
+    #[test]
+    fn the_domain_is_read_where_the_first_message_has_one() {
+        let without = b"NTLMSSP\0\x01\0\0\0\x07\x82\x08\xa2";
+        assert_eq!(domain(without), Ok(None));
+        let with = b"NTLMSSP\0\x01\0\0\0\x07\x92\x08\xa2\x04\0\x04\0\x20\0\0\0\0\0\0\0\0\0\0\0CORP";
+        assert_eq!(domain(with), Ok(Some("CORP".to_owned())));
+        for end in 0..with.len() {
+            assert!(domain(&with[..end]).is_err(), "{end}");
+        }
     }
 }

@@ -39,6 +39,18 @@ pub(super) fn decode(line: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
     Ok(Zeroizing::new(decoded))
 }
 
+/// Checks a line of an exchange that somebody else reads: it must be base64 as here, or empty.
+///
+/// # Errors
+///
+/// [`Failure::BadBase64`], [`Failure::TooLong`]; [`Failure::Cancelled`] for `*`.
+pub fn check_line(line: &[u8]) -> Result<(), Failure> {
+    match line {
+        b"*" => Err(Failure::Cancelled),
+        _ => decode(line).map(drop),
+    }
+}
+
 /// Encodes a message for the client.
 pub(super) fn encode(message: &[u8]) -> String {
     STANDARD.encode(message)

@@ -3,8 +3,10 @@
 use bytes::BytesMut;
 use memchr::memchr;
 
-/// Longest line of a reply, and longest reply, that is believed to be one.
-const LONGEST_LINE: usize = 2048;
+use crate::sasl::MAX_LINE;
+
+/// Longest line of a reply, and longest reply, that is believed to be one. A challenge may be as long as an answer to it.
+const LONGEST_LINE: usize = MAX_LINE + 16;
 const LONGEST: usize = 64 * 1024;
 
 /// A whole reply.
@@ -116,7 +118,7 @@ mod tests {
         ] {
             assert_eq!(take(bad), Err(Malformed), "{bad:?}");
         }
-        assert_eq!(take(&[b'2'; 3000]), Err(Malformed));
+        assert_eq!(take(&[b'2'; LONGEST_LINE]), Err(Malformed));
     }
 
     proptest! {

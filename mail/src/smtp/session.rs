@@ -14,11 +14,11 @@ use super::mx;
 use super::parameters::Argument;
 use super::relay::Relay;
 use super::replies::{ehlo, offered};
-use crate::backend::{self, Backend, Visit};
+use crate::backend::{self, Backend, Step, Visit};
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::login::{self, Asked, Outcome};
-use crate::sasl::{Credentials, Failure, Mechanism};
+use crate::sasl::{Credentials, Failure, Mechanism, Mechanisms};
 use crate::service::Pool;
 
 /// A session before its server is known.
@@ -26,6 +26,7 @@ struct Session {
     framer: Framer,
     helo: String,
     offers: Offers,
+    mechanisms: Mechanisms,
     /// MX mode: the line of MAIL.
     mail: Option<BytesMut>,
 }
@@ -56,6 +57,7 @@ pub async fn serve(mut client: Client) {
                 // Nothing that was said before counts (RFC 3207 § 4.2).
                 session = Session {
                     offers: session.offers,
+                    mechanisms: session.mechanisms,
                     ..Session::new(&client)
                 };
             }
@@ -106,6 +108,7 @@ impl Session {
             framer: Framer::new(client.service.settings.smtp.bare_lf == alb_conf::BareLf::Fix),
             helo: String::new(),
             offers: Offers::default(),
+            mechanisms: Mechanisms::default(),
             mail: None,
         }
     }
@@ -123,6 +126,7 @@ impl Session {
         let service = &client.service;
         let pool = backend::offers(service, &service.pool).await;
         self.offers = offered(&pool, *service.settings.smtp.max_size);
+        self.mechanisms = service.mechanisms_with(&pool);
         let greeting = format!("220 {} ESMTP ready\r\n", service.hostname);
         client.send(greeting).await
     }
@@ -211,7 +215,7 @@ impl Session {
         }
         let names: Vec<_> = client
             .service
-            .offered(client.is_secure())
+            .offered(self.mechanisms, client.is_secure())
             .map(Mechanism::name)
             .collect();
         if client.service.mx().is_none() && !names.is_empty() {
@@ -240,17 +244,11 @@ impl Session {
         let Some(mechanism) = offered else {
             return no(client, "504 5.5.4 Unrecognized authentication type").await;
         };
-        let exchange = login::converse(client, mechanism, initial, "334 ").await;
-        let refusal = match exchange.map_err(of_exchange)? {
-            Ok(credentials) => return self.log_in(client, mechanism.name(), &credentials).await,
-            Err(Failure::TooLong) => "500 5.5.6 Authentication exchange line is too long",
-            Err(Failure::Cancelled) => "501 5.5.2 Authentication cancelled",
-            Err(Failure::BadBase64) => "501 5.5.2 Invalid base64",
-            Err(Failure::Malformed | Failure::OtherIdentity) => {
-                "535 5.7.8 Authentication credentials invalid"
-            }
-        };
-        no(client, refusal).await
+        let exchange = login::converse(client, mechanism, initial).await;
+        match exchange.map_err(of_exchange)? {
+            Ok(credentials) => self.log_in(client, mechanism.name(), &credentials).await,
+            Err(failure) => no(client, broken(failure)).await,
+        }
     }
 
     async fn log_in(
@@ -267,7 +265,8 @@ impl Session {
             before: &[],
             promised: &self.offers,
         };
-        match login::log_in(client, &asked).await? {
+        let login = login::log_in(client, &asked).await;
+        match login.map_err(of_exchange)? {
             Outcome::In(backend) => {
                 client
                     .send("235 2.7.0 Authentication successful\r\n")
@@ -287,6 +286,7 @@ impl Session {
                 client.refused(refusal.close)?;
                 Ok(Next::Command)
             }
+            Outcome::Broken(failure) => no(client, broken(failure)).await,
             Outcome::Unavailable => {
                 client
                     .send("454 4.7.0 Temporary authentication failure\r\n")
@@ -351,22 +351,35 @@ impl Session {
             before: &[],
             promised: &self.offers,
         };
-        match Box::pin(backend::log_in(&visit, pool, &client.worker)).await {
-            Ok(backend) => {
-                client.record.server = Some(backend.audited(pool));
-                Ok(Next::Chosen(
-                    Box::new(backend),
+        let found = Box::pin(backend::log_in(&visit, pool, &client.worker)).await;
+        let why = match found {
+            Ok(Step::In(backend)) => {
+                client.record.server = Some(backend.audited.clone());
+                return Ok(Next::Chosen(
+                    backend,
                     Arc::clone(pool),
                     BytesMut::from(rcpt),
-                ))
+                ));
             }
-            Err(failed) => {
-                tracing::warn!(client = %client.info.peer, listener = %client.service.name, "no server for a recipient: {failed:?}");
-                client
-                    .send("451 4.4.1 No mail server can be reached, try again later\r\n")
-                    .await?;
-                Ok(Next::Command)
-            }
+            Ok(Step::Asks(_)) => "it wants a login".to_owned(),
+            Err(failed) => format!("{failed:?}"),
+        };
+        tracing::warn!(client = %client.info.peer, listener = %client.service.name, "no server for a recipient: {why}");
+        client
+            .send("451 4.4.1 No mail server can be reached, try again later\r\n")
+            .await?;
+        Ok(Next::Command)
+    }
+}
+
+/// What a client is told that has not gone through with a mechanism.
+fn broken(failure: Failure) -> &'static str {
+    match failure {
+        Failure::TooLong => "500 5.5.6 Authentication exchange line is too long",
+        Failure::Cancelled => "501 5.5.2 Authentication cancelled",
+        Failure::BadBase64 => "501 5.5.2 Invalid base64",
+        Failure::Malformed | Failure::OtherIdentity => {
+            "535 5.7.8 Authentication credentials invalid"
         }
     }
 }
