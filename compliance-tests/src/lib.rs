@@ -6,6 +6,7 @@
 pub mod address;
 pub mod alb;
 pub mod client;
+pub mod conversation;
 pub mod haproxy;
 pub mod load;
 pub mod mail;

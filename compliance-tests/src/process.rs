@@ -181,6 +181,12 @@ impl Lines {
         self.until(|| self.find(mark, pattern)).await
     }
 
+    /// Waits, without a deadline, for a line that contains all of these.
+    pub async fn wait_for_all(&self, patterns: &[&str]) -> String {
+        let fits = |line: &&String| patterns.iter().all(|pattern| line.contains(pattern));
+        self.until(|| self.lines().iter().find(fits).cloned()).await
+    }
+
     /// Waits, without a deadline, until `count` lines have `pattern` in them.
     pub async fn wait_for_many(&self, count: usize, pattern: &str) {
         let many = || {

@@ -1,74 +1,16 @@
 //! What clients are told before they have logged in, word for word: every refusal, every limit, in each protocol.
 
+use std::net::Ipv4Addr;
+
 use alb_compliance_tests::client::LineClient;
+use alb_compliance_tests::conversation;
 use alb_compliance_tests::mail::{Listener, plain};
 use alb_compliance_tests::origin::LineServer;
 use alb_compliance_tests::origin::line_server::Act;
 use alb_compliance_tests::pki::{self, Pki};
+use alb_compliance_tests::process::Lines;
 use alb_compliance_tests::{Alb, address};
 use nix::sys::signal::Signal;
-
-/// What a client sends in one piece, all of what it is told, and whether the connection ends then.
-#[derive(Default)]
-struct Turn {
-    sent: String,
-    answer: String,
-    end: bool,
-}
-
-/// A conversation with a listener after its greeting.
-struct Conversation<'t> {
-    listener: &'t str,
-    turns: Vec<Turn>,
-}
-
-/// Reads conversations: `at LISTENER` begins one; `C: ` and `S: ` are lines of the client and of the gateway, and `end` is
-/// the end of the connection. In a client's line `\0`, `\r`, `\n` and `%(COUNT TEXT)`, a repetition, are what they are not.
-fn read(text: &str) -> Vec<Conversation<'_>> {
-    let mut conversations: Vec<Conversation<'_>> = Vec::new();
-    for line in text
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-    {
-        if let Some(listener) = line.strip_prefix("at ") {
-            let turns = Vec::new();
-            conversations.push(Conversation { listener, turns });
-            continue;
-        }
-        let turns = &mut conversations.last_mut().expect("a listener first").turns;
-        let answered = turns.last().is_none_or(|turn| !turn.answer.is_empty());
-        let sent = line.strip_prefix("C: ").map(unescaped);
-        if turns.is_empty() || (sent.is_some() && answered) {
-            turns.push(Turn::default());
-        }
-        let turn = turns.last_mut().expect("it was just pushed");
-        match (sent, line.strip_prefix("S: ")) {
-            (Some(sent), _) => turn.sent += &format!("{sent}\r\n"),
-            (_, Some(answer)) => turn.answer += &format!("{answer}\r\n"),
-            _ => {
-                assert_eq!(line, "end");
-                turn.end = true;
-            }
-        }
-    }
-    conversations
-}
-
-fn unescaped(text: &str) -> String {
-    let text = text
-        .replace("\\0", "\0")
-        .replace("\\r", "\r")
-        .replace("\\n", "\n");
-    let Some((before, rest)) = text.split_once("%(") else {
-        return text;
-    };
-    let (repeated, after) = rest.rsplit_once(')').expect("its end");
-    let (count, what) = repeated.split_once(' ').expect("what is repeated");
-    format!(
-        "{before}{}{after}",
-        what.repeat(count.parse().expect("a number"))
-    )
-}
 
 /// `\0alice\0wrong`, which the scripted servers refuse, and `\0alice\0right`.
 const WRONG: &str = "AGFsaWNlAHdyb25n";
@@ -137,34 +79,6 @@ async fn start(pki: &Pki) -> (Vec<LineServer>, Alb) {
     (servers, alb.start(&config).await)
 }
 
-impl Conversation<'_> {
-    /// Says everything, and compares every answer.
-    async fn hold(&self, alb: &Alb) {
-        let mut client = LineClient::connect(alb.address(self.listener)).await;
-        if self.listener != "early" {
-            client.until(greeting(self.listener)).await;
-        }
-        for Turn { sent, answer, end } in &self.turns {
-            client.send(sent).await;
-            let seen = match end {
-                true => client.rest().await,
-                false => lines(&mut client, answer.lines().count()).await,
-            };
-            let sent: String = sent.chars().take(80).collect();
-            assert_eq!(seen, *answer, "{}: {sent:?}", self.listener);
-        }
-    }
-}
-
-/// So many lines.
-async fn lines(client: &mut LineClient, count: usize) -> String {
-    let mut seen = String::new();
-    for _ in 0..count {
-        seen += &client.until("").await;
-    }
-    seen
-}
-
 fn greeting(listener: &str) -> &'static str {
     match listener.split('_').next() {
         Some("imap") => "* OK",
@@ -177,8 +91,10 @@ fn greeting(listener: &str) -> &'static str {
 async fn smtp_clients_are_told_word_for_word() {
     let pki = Pki::new();
     let (_servers, alb) = start(&pki).await;
-    for conversation in read(include_str!("mail_replies/smtp.txt")) {
-        conversation.hold(&alb).await;
+    for conversation in conversation::read(include_str!("mail_replies/smtp.txt")) {
+        conversation
+            .hold(&alb, Ipv4Addr::LOCALHOST, &Lines::default())
+            .await;
     }
 }
 
@@ -186,8 +102,10 @@ async fn smtp_clients_are_told_word_for_word() {
 async fn imap_clients_are_told_word_for_word() {
     let pki = Pki::new();
     let (_servers, alb) = start(&pki).await;
-    for conversation in read(include_str!("mail_replies/imap.txt")) {
-        conversation.hold(&alb).await;
+    for conversation in conversation::read(include_str!("mail_replies/imap.txt")) {
+        conversation
+            .hold(&alb, Ipv4Addr::LOCALHOST, &Lines::default())
+            .await;
     }
 }
 
@@ -195,8 +113,10 @@ async fn imap_clients_are_told_word_for_word() {
 async fn pop3_clients_are_told_word_for_word() {
     let pki = Pki::new();
     let (servers, alb) = start(&pki).await;
-    for conversation in read(include_str!("mail_replies/pop3.txt")) {
-        conversation.hold(&alb).await;
+    for conversation in conversation::read(include_str!("mail_replies/pop3.txt")) {
+        conversation
+            .hold(&alb, Ipv4Addr::LOCALHOST, &Lines::default())
+            .await;
     }
     // The password is all that is behind the first space.
     let heard = servers[2].heard().text();

@@ -22,6 +22,7 @@ pub async fn run(client: Client, backend: Backend) {
     } = backend;
     let (mut near, mut far) = (wire.stream, server.stream);
     let mut relay = Relay::new(service.idle(), worker.stats.clone())
+        .ending_with_upstream()
         .with_from_client(wire.buffer.to_vec())
         .with_from_upstream(server.buffer.to_vec());
     drop((wire.buffer, server.buffer));

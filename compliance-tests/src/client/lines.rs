@@ -109,20 +109,6 @@ impl LineClient {
         self.text()
     }
 
-    /// Everything to the end of the connection, with how it ended: `true` when the peer closed it properly, by TLS where
-    /// there is any.
-    pub async fn end(&mut self) -> (String, bool) {
-        let mut chunk = vec![0; 64 * 1024];
-        loop {
-            let read = self.stream().read(&mut chunk);
-            match within("the end of the connection", read).await {
-                Ok(0) => return (self.text(), true),
-                Err(_) => return (self.text(), false),
-                Ok(read) => self.seen.extend_from_slice(&chunk[..read]),
-            }
-        }
-    }
-
     /// Closes the connection's sending side.
     pub async fn finish(&mut self) {
         let _ = self.stream().shutdown().await;

@@ -44,7 +44,9 @@ impl LineServer {
         let script = Script::start(move |stream| {
             let (rules, counted, hearing) = (rules.clone(), counted.clone(), hearing.clone());
             async move {
+                stream.set_nodelay(true).expect("an option of TCP");
                 counted.send_modify(|open| *open += 1);
+                hearing.push("connected".to_owned());
                 converse(BufStream::new(stream), greeting, &rules, &hearing).await;
                 counted.send_modify(|open| *open -= 1);
             }
@@ -80,7 +82,7 @@ impl LineServer {
         self.script.address()
     }
 
-    /// Every line it has heard.
+    /// Every line it has heard, and `connected` for every connection.
     pub fn heard(&self) -> &Lines {
         &self.heard
     }

@@ -37,6 +37,8 @@ pub struct Relay {
     down: Way,
     /// Who ended its direction first.
     first: Option<Side>,
+    /// The peer's end is the end of the session.
+    ends_with_upstream: bool,
 }
 
 /// How a relay ended.
@@ -68,6 +70,7 @@ impl Relay {
             up: Way::default(),
             down: Way::default(),
             first: None,
+            ends_with_upstream: false,
         }
     }
 
@@ -82,6 +85,14 @@ impl Relay {
     #[must_use]
     pub fn with_from_upstream(mut self, bytes: Vec<u8>) -> Self {
         self.down = Way::starting_with(bytes);
+        self
+    }
+
+    /// Is over when the peer has ended, and the client has all it said: for protocols whose servers have the last word. A
+    /// client that does not close would keep its session until it is idle otherwise.
+    #[must_use]
+    pub fn ending_with_upstream(mut self) -> Self {
+        self.ends_with_upstream = true;
         self
     }
 
@@ -156,7 +167,7 @@ impl Relay {
             _ => return Poll::Pending,
         };
         let by = *self.first.get_or_insert(first);
-        match up && down {
+        match down && (up || self.ends_with_upstream) {
             true => Poll::Ready(Ended {
                 by,
                 why: Why::Closed,

@@ -76,6 +76,19 @@ async fn either_side_may_end_its_direction_first() {
     }
 }
 
+#[tokio::test]
+async fn a_peer_with_the_last_word_ends_the_session_of_a_client_that_stays() {
+    let (mut client, mut upstream, task) = session(relay().ending_with_upstream());
+    client.write_all(b"LOGOUT").await.expect("written");
+    upstream.write_all(b"BYE").await.expect("written");
+    upstream.shutdown().await.expect("ended");
+    let mut seen = Vec::new();
+    client.read_to_end(&mut seen).await.expect("read");
+    assert_eq!(seen, b"BYE");
+    let (ended, ..) = task.await.expect("ended");
+    assert_eq!((ended.by, ended.why.as_str()), (Side::Upstream, "closed"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn silence_ends_a_session_and_every_byte_puts_it_off() {
     let (mut client, mut upstream, task) = session(relay());
