@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, Daemon, Http, Identity, Limit, Log, Mail, MailAuth, Site, Spanned, Stream, Upstream,
+    Access, Daemon, Http, Identity, Limit, Lockout, Log, Mail, MailAuth, Site, Spanned, Stream,
+    Upstream,
 };
 
 /// Tables with a name, `[upstream.app]`; the span of the key is the name in the header.
@@ -34,6 +35,8 @@ pub struct Config {
     /// Limits of rate, number and bandwidth, by name.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub limit: Map<Limit>,
+    /// What rejected logins lead to.
+    pub lockout: Lockout,
     /// Who decides about logins of mail clients, by name.
     pub mail_auth: Map<MailAuth>,
     /// Groups of servers that requests are balanced over, by name.

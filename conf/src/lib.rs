@@ -21,6 +21,7 @@ mod limit_key;
 mod lines;
 mod listen;
 mod load;
+mod lockout;
 mod log;
 mod mail;
 mod mail_auth;
@@ -58,6 +59,7 @@ pub use limit::{Limit, Window};
 pub use limit_key::{KeySource, LimitKey};
 pub use listen::Listens;
 pub use load::{Loaded, check_str, load};
+pub use lockout::Lockout;
 pub use log::{AccessFormat, AccessLog, Level, Log, LogFormat, MailLog, Rotate};
 pub use mail::{BareLf, Mail, MailMx, MailProtocol, MailSmtp, MailTimeouts};
 pub use mail_auth::{

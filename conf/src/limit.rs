@@ -83,6 +83,40 @@ impl Default for Limit {
 }
 
 impl Limit {
+    /// The limit of mail listeners that name none: 20 sessions of a user at once.
+    pub fn of_sessions() -> Self {
+        Self {
+            connections: Some(20),
+            ..Self::of_users()
+        }
+    }
+
+    /// The limit of SMTP listeners that name none: 300 messages of a user in an hour.
+    pub fn of_messages() -> Self {
+        Self {
+            requests: Some(300),
+            per: Some(Time::seconds(3600)),
+            ..Self::of_users()
+        }
+    }
+
+    /// The limit of SMTP listeners that name none: 1000 recipients of a user in an hour.
+    pub fn of_recipients() -> Self {
+        Self {
+            requests: Some(1000),
+            per: Some(Time::seconds(3600)),
+            ..Self::of_users()
+        }
+    }
+
+    fn of_users() -> Self {
+        Self {
+            key: LimitKey::user().into(),
+            entries: 16_384,
+            ..Self::default()
+        }
+    }
+
     /// Whether it counts or slows anything.
     pub(crate) fn has_effect(&self) -> bool {
         self.rate.is_some()

@@ -40,6 +40,13 @@ impl LimitKey {
     }
 }
 
+impl LimitKey {
+    /// The user alone.
+    pub(crate) fn user() -> Self {
+        Self(vec![KeySource::User])
+    }
+}
+
 impl Default for LimitKey {
     fn default() -> Self {
         Self(vec![KeySource::ClientIp { v4: 32, v6: 128 }])

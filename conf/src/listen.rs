@@ -65,7 +65,7 @@ impl Config {
             listen: &mail.listen,
             tls: mail.tls.as_ref(),
             access: mail.access.as_ref(),
-            limits: &mail.limits,
+            limits: mail.limits.as_deref().unwrap_or_default(),
             trusted_proxies: &mail.trusted_proxies,
             proxy_protocol: Some(&mail.proxy_protocol),
         });

@@ -35,8 +35,8 @@ pub struct Mail {
     pub tls: Option<Spanned<Tls>>,
     /// Name of the access list clients must pass.
     pub access: Option<Spanned<String>>,
-    /// Names of limits: of the rate of connections, of their number.
-    pub limits: Vec<Spanned<String>>,
+    /// Names of limits of sessions: those whose key needs the user or the certificate are asked after the login, the others at accept. Without it a user may have 20 sessions at once.
+    pub limits: Option<Vec<Spanned<String>>>,
     /// Addresses of the proxies in front. From them alone a PROXY header tells who the client is.
     pub trusted_proxies: Vec<Spanned<Prefix>>,
     /// Whether connections begin with a PROXY header (version 1 or 2), which only `trusted_proxies` may send.
@@ -51,7 +51,11 @@ pub struct Mail {
     #[serde(deserialize_with = "within::<1, 1000, _, _>")]
     #[schemars(range(min = 1, max = 1000))]
     pub max_errors: u32,
-    /// Most connections open at once on this listener, over all workers; no limit without it.
+    /// Rejected logins after which the connection is closed, 1 to 1000.
+    #[serde(deserialize_with = "within::<1, 1000, _, _>")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_failures: u32,
+    /// Most connections open at once on this listener, over all workers.
     #[serde(deserialize_with = "within::<1, 1_073_741_816, _, _>")]
     #[schemars(range(min = 1, max = 1_073_741_816))]
     pub max_connections: Option<u64>,
@@ -72,14 +76,15 @@ impl Default for Mail {
             mechanisms: Vec::new(),
             tls: None,
             access: None,
-            limits: Vec::new(),
+            limits: None,
             trusted_proxies: Vec::new(),
             proxy_protocol: false.into(),
             hostname: None,
             plaintext_auth: false.into(),
             capabilities: Vec::new(),
             max_errors: 5,
-            max_connections: None,
+            max_failures: 3,
+            max_connections: Some(20_000),
             timeouts: MailTimeouts::default(),
             smtp: MailSmtp::default(),
         }
@@ -191,6 +196,10 @@ pub struct MailSmtp {
     #[serde(deserialize_with = "within::<1, 1_000_000, _, _>")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_messages: u32,
+    /// Names of limits that count messages; `450 4.7.1` is the answer above. Without it 300 of a user in an hour.
+    pub message_limits: Option<Vec<Spanned<String>>>,
+    /// Names of limits that count recipients. Without it 1000 of a user in an hour.
+    pub recipient_limits: Option<Vec<Spanned<String>>>,
     /// What is done with a line feed that does not follow a carriage return, or the other way round.
     pub bare_lf: BareLf,
     /// Further commands that clients may send after login.
@@ -208,11 +217,21 @@ impl Default for MailSmtp {
             max_size: Size::mib(50),
             max_recipients: 100,
             max_messages: 100,
+            message_limits: None,
+            recipient_limits: None,
             bare_lf: BareLf::Reject,
             extra_verbs: Vec::new(),
             greeting_delay: Time::seconds(0),
             mx: None,
         }
+    }
+}
+
+impl MailSmtp {
+    /// The names of limits of messages and of recipients.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = &Vec<Spanned<String>>> {
+        let messages = self.message_limits.iter();
+        messages.chain(&self.recipient_limits)
     }
 }
 

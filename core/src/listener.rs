@@ -69,6 +69,12 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<StdListener>>
     Ok(sockets)
 }
 
+/// Last words for a connection that is not taken: they are sent at once or, to a client that cannot be written to, never.
+pub fn dismiss(stream: TcpStream, words: &[u8]) {
+    // Nothing has been written before: a few bytes have room, or the client has left.
+    let _ = socket2::SockRef::from(&stream).send(words);
+}
+
 /// Whether nobody listens on an address. Sockets that share their port (`bind`) would let a second daemon take half
 /// of the connections without a word; this attempt does not share.
 ///

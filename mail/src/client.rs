@@ -5,13 +5,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use alb_core::limit::Permit;
 use alb_core::tls::Acceptor;
 use alb_core::{ConnInfo, Side, Socket, Stream, handshake};
 use bytes::BytesMut;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use crate::audit::Record;
 use crate::line;
+use crate::refused::{Refused, turn_away};
 use crate::sasl::Mechanism;
 use crate::service::Service;
 use crate::wire::Wire;
@@ -31,6 +33,8 @@ pub struct Client {
     pub worker: Rc<Worker>,
     /// What the log will say.
     pub record: Record,
+    /// What it is counted by until it ends.
+    pub permit: Permit,
     /// Malformed and unknown commands so far.
     errors: u32,
     /// Logins refused so far.
@@ -55,6 +59,8 @@ pub enum Stop {
     TooManyErrors,
     /// Too many logins were refused.
     TooManyFailures,
+    /// Its address has failed to log in too often.
+    LockedOut,
     /// Bytes behind STARTTLS, or before the greeting.
     Injection,
     /// What may follow would be read as something else than was meant.
@@ -77,6 +83,7 @@ impl Stop {
             Stop::Draining => "draining",
             Stop::TooManyErrors => "too_many_errors",
             Stop::TooManyFailures => "too_many_failures",
+            Stop::LockedOut => "locked_out",
             Stop::Injection => "starttls_injection",
             Stop::Violation(what) => what,
             Stop::Quit => "quit",
@@ -122,6 +129,7 @@ impl Client {
             acceptor,
             service,
             worker,
+            permit: Permit::default(),
             errors: 0,
             failures: 0,
             attempts: 0,
@@ -181,6 +189,16 @@ impl Client {
         }
     }
 
+    /// Lets some time pass, but not the client's leaving, nor the worker's.
+    pub async fn pause(&mut self, time: Duration) -> Result<(), Stop> {
+        tokio::select! {
+            biased;
+            () = self.worker.drain.begun() => Err(Stop::Draining),
+            () = self.wire.closed(AHEAD) => Err(Stop::Closed),
+            () = sleep(time) => Ok(()),
+        }
+    }
+
     /// Sends a reply.
     pub async fn send(&mut self, reply: impl AsRef<[u8]>) -> Result<(), Stop> {
         let deadline = Instant::now() + self.service.command_timeout();
@@ -190,13 +208,12 @@ impl Client {
         }
     }
 
-    /// Counts a login that was refused.
-    /// With `close` it was the last.
-    pub fn refused(&mut self, close: bool) -> Result<(), Stop> {
-        match (close, self.failures < MOST_FAILURES) {
-            (true, _) => Err(Stop::Quit),
-            (false, true) => Ok(()),
-            (false, false) => Err(Stop::TooManyFailures),
+    /// After a login that was refused: goes on, unless that was the last.
+    pub fn refused(&mut self, close: Option<Stop>) -> Result<(), Stop> {
+        match (close, self.failures < self.service.settings.max_failures) {
+            (Some(stop), _) => Err(stop),
+            (None, true) => Ok(()),
+            (None, false) => Err(Stop::TooManyFailures),
         }
     }
 
@@ -239,6 +256,7 @@ impl Client {
             worker,
             wire,
             acceptor,
+            permit,
             errors,
             failures,
             attempts,
@@ -255,18 +273,20 @@ impl Client {
                 info.tls = Some(Rc::new(stream.info().clone()));
                 record.secured(&info);
                 let wire = Wire::new(Stream::Tls(Box::new(stream)));
-                Some(Client {
+                let secured = Client {
                     wire,
                     info,
                     acceptor: None,
                     service,
                     worker,
                     record,
+                    permit,
                     errors,
                     failures,
                     attempts,
                     until,
-                })
+                };
+                secured.certified().await
             }
             Err(error) => {
                 handshake::failed(&worker.stats, &service.name, info.peer, &error);
@@ -276,19 +296,40 @@ impl Client {
         }
     }
 
+    /// Turns the client away if it has not shown a certificate where it must. The handshake lets it pass, so that it can be
+    /// told why.
+    async fn certified(self) -> Option<Self> {
+        let shown = self.info.tls.as_ref().is_some_and(|tls| tls.peer.is_some());
+        if shown || !self.service.wants_certificate {
+            return Some(self);
+        }
+        tracing::warn!(
+            client = %self.info.peer, listener = %self.service.name,
+            help = "the listener has `client_auth = { mode = \"required\" }`: give the client a certificate of its CA",
+            "client turned away: it has shown no certificate"
+        );
+        Box::pin(turn_away(self, Refused::NoCertificate)).await;
+        None
+    }
+
     /// Says the last words, closes, and writes the line of the log.
     pub async fn leave(mut self, stop: &Stop, words: &str) {
+        self.dismiss(words).await;
+        self.record.end(stop.side(), stop.reason());
+    }
+
+    /// Says the last words and closes.
+    pub async fn dismiss(&mut self, words: &str) {
         if !words.is_empty() {
             // It may have left already, and nobody waits long for it to listen.
             let _ = timeout(LAST_WORDS, self.wire.send(words.as_bytes())).await;
         }
         let _ = timeout(LAST_WORDS, self.wire.finish()).await;
-        self.record.end(stop.side(), stop.reason());
     }
 }
 
-/// Logins refused after which the connection is closed.
-const MOST_FAILURES: u32 = 3;
+/// Bytes a client may send ahead while its login is under way.
+pub const AHEAD: usize = 16 * 1024;
 
 /// How long a client may take to listen to its last reply.
 const LAST_WORDS: Duration = Duration::from_secs(2);

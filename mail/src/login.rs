@@ -14,13 +14,12 @@ use crate::audit::{self, LoginResult};
 use crate::auth::{self, Accepted, Attempt, Decision};
 use crate::backend::{self, Backend, Failed, Pending, Step, Visit};
 use crate::capabilities::Offers;
-use crate::client::{Client, Stop};
+use crate::client::{AHEAD, Client, Stop};
+use crate::guesses::{self, Before};
+use crate::limits;
 use crate::sasl::{self, Challenge, Credentials, Exchange, Failure, MAX_LINE, Mechanism, Proof};
 use crate::service::{Pool, Service};
 use crate::worker::Worker;
-
-/// Bytes a client may send ahead while its login is under way.
-const AHEAD: usize = 16 * 1024;
 
 /// A login as the session asks for it.
 pub struct Asked<'a> {
@@ -48,6 +47,8 @@ pub enum Outcome {
     Unavailable,
     /// The client did not go on with what it had begun.
     Broken(Failure),
+    /// The user has too many sessions.
+    Busy,
 }
 
 /// What a client that is turned away is told.
@@ -57,8 +58,8 @@ pub struct Rejection {
     pub code: String,
     /// The words, one line; empty for the usual ones.
     pub text: String,
-    /// Whether the session ends with the answer.
-    pub close: bool,
+    /// Why the session ends with the answer, if it does.
+    pub close: Option<Stop>,
 }
 
 /// Has the client prove itself by a mechanism: challenges go out after `prompt`, until it has shown its credentials or
@@ -123,7 +124,72 @@ pub async fn log_in(client: &mut Client, asked: &Asked<'_>) -> Result<Outcome, S
         source: client.service.auth.source(),
         ..audit::Login::default()
     };
-    let (number, begun) = (client.attempts, Instant::now());
+    let begun = Instant::now();
+    let result = attempt(client, asked).await?;
+    client.record.login.took = begun.elapsed();
+    let (outcome, result) = match result {
+        Ok(backend) => admitted(client, backend).await?,
+        Err(Turned::Away(rejection, wrong)) => {
+            client.record.login.result = Some(LoginResult::Rejected);
+            let rejection = rejected(client, asked, rejection, wrong).await?;
+            (Outcome::Rejected(rejection), LoginResult::Rejected)
+        }
+        Err(Turned::Later(why)) => {
+            tracing::warn!(client = %client.info.peer, listener = %client.service.name, "no login: {why}");
+            (Outcome::Unavailable, LoginResult::Unavailable)
+        }
+        Err(Turned::Broken(failure)) => return Ok(Outcome::Broken(failure)),
+    };
+    client.record.login.result = Some(result);
+    Ok(outcome)
+}
+
+/// A server has taken the login: the session goes there, if the user may have one more.
+async fn admitted(
+    client: &mut Client,
+    backend: Box<Backend>,
+) -> Result<(Outcome, LoginResult), Stop> {
+    guesses::none(client);
+    if !limits::admit_session(client).await? {
+        return Ok((Outcome::Busy, LoginResult::OverLimit));
+    }
+    client.record.server = Some(backend.audited.clone());
+    Ok((Outcome::In(backend), LoginResult::Accepted))
+}
+
+/// Counts a login that was rejected, and has guesses wait.
+async fn rejected(
+    client: &mut Client,
+    asked: &Asked<'_>,
+    mut rejection: Rejection,
+    wrong: Wrong,
+) -> Result<Rejection, Stop> {
+    client.failures += 1;
+    if wrong != Wrong::Other {
+        let waited = wrong == Wrong::Waited;
+        let stop = guesses::after(client, asked.credentials, waited).await?;
+        rejection.close = rejection.close.or(stop);
+    }
+    Ok(rejection)
+}
+
+/// Has the login decided and taken to a server, unless the client leaves in between.
+async fn attempt(
+    client: &mut Client,
+    asked: &Asked<'_>,
+) -> Result<Result<Box<Backend>, Turned>, Stop> {
+    match guesses::before(client).await? {
+        Before::Go => {}
+        Before::LockedOut => {
+            let rejection = Rejection {
+                close: Some(Stop::LockedOut),
+                ..Rejection::default()
+            };
+            return Ok(Err(Turned::Away(rejection, Wrong::Other)));
+        }
+        Before::Later => return Ok(Err(Turned::Later("too many logins wait".to_owned()))),
+    }
+    let number = client.attempts;
     let Client {
         wire,
         info,
@@ -137,35 +203,12 @@ pub async fn log_in(client: &mut Client, asked: &Asked<'_>) -> Result<Outcome, S
         result = Box::pin(decide_and_visit(service, info, worker, asked, number, record)) => result,
         () = wire.closed(AHEAD) => return Err(Stop::Closed),
     };
-    let result = loop {
+    loop {
         match result {
-            Ok(Step::In(backend)) => break Ok(backend),
+            Ok(Step::In(backend)) => return Ok(Ok(backend)),
             Ok(Step::Asks(pending)) => result = Box::pin(carry(client, *pending)).await?,
-            Err(turned) => break Err(turned),
+            Err(turned) => return Ok(Err(turned)),
         }
-    };
-    let login = &mut client.record.login;
-    login.took = begun.elapsed();
-    login.result = match &result {
-        Ok(_) => Some(LoginResult::Accepted),
-        Err(Turned::Away(_)) => Some(LoginResult::Rejected),
-        Err(Turned::Later(_)) => Some(LoginResult::Unavailable),
-        Err(Turned::Broken(_)) => None,
-    };
-    match result {
-        Ok(backend) => {
-            client.record.server = Some(backend.audited.clone());
-            Ok(Outcome::In(backend))
-        }
-        Err(Turned::Away(rejection)) => {
-            client.failures += 1;
-            Ok(Outcome::Rejected(rejection))
-        }
-        Err(Turned::Later(why)) => {
-            tracing::warn!(client = %client.info.peer, listener = %client.service.name, "no login: {why}");
-            Ok(Outcome::Unavailable)
-        }
-        Err(Turned::Broken(failure)) => Ok(Outcome::Broken(failure)),
     }
 }
 
@@ -190,7 +233,7 @@ async fn carry(client: &mut Client, pending: Pending) -> Result<Result<Step, Tur
 
 /// Why there is no login.
 enum Turned {
-    Away(Rejection),
+    Away(Rejection, Wrong),
     Later(String),
     Broken(Failure),
 }
@@ -198,14 +241,32 @@ enum Turned {
 impl From<Failed> for Turned {
     fn from(failed: Failed) -> Self {
         match failed {
-            Failed::Rejected(refusal) => Turned::Away(Rejection {
-                code: refusal.code,
-                text: refusal.text,
-                close: false,
-            }),
+            Failed::Rejected(refusal) => {
+                let wrong = match refusal.is_of_credentials() {
+                    true => Wrong::Credentials,
+                    false => Wrong::Other,
+                };
+                let rejection = Rejection {
+                    code: refusal.code,
+                    text: refusal.text,
+                    close: None,
+                };
+                Turned::Away(rejection, wrong)
+            }
             Failed::Unreachable(why) | Failed::Unavailable(why) => Turned::Later(why),
         }
     }
+}
+
+/// What was wrong with a login that was rejected.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    /// Name or proof: it counts as a guess.
+    Credentials,
+    /// Name or proof, and it has been kept waiting for that.
+    Waited,
+    /// Something else.
+    Other,
 }
 
 async fn decide_and_visit(
@@ -228,11 +289,17 @@ async fn decide_and_visit(
         Decision::Unavailable { reason } => return Err(Turned::Later(reason)),
         Decision::Refuse(refusal) => {
             tokio::time::sleep(refusal.wait).await;
-            return Err(Turned::Away(Rejection {
+            let wrong = match (refusal.rejected, refusal.wait.is_zero()) {
+                (true, true) => Wrong::Credentials,
+                (true, false) => Wrong::Waited,
+                (false, _) => Wrong::Other,
+            };
+            let rejection = Rejection {
                 code: refusal.smtp_code.unwrap_or_default(),
                 text: refusal.text.unwrap_or_default(),
-                close: refusal.close,
-            }));
+                close: refusal.close.then_some(Stop::Quit),
+            };
+            return Err(Turned::Away(rejection, wrong));
         }
     };
     record.login.user.clone_from(&accepted.user);

@@ -13,6 +13,7 @@ pub async fn run(client: Client, backend: Backend) {
         service,
         worker,
         mut record,
+        permit,
         ..
     } = client;
     let Backend {
@@ -24,7 +25,8 @@ pub async fn run(client: Client, backend: Backend) {
     let mut relay = Relay::new(service.idle(), worker.stats.clone())
         .ending_with_upstream()
         .with_from_client(wire.buffer.to_vec())
-        .with_from_upstream(server.buffer.to_vec());
+        .with_from_upstream(server.buffer.to_vec())
+        .paced(permit.throttle(), permit.throttle());
     drop((wire.buffer, server.buffer));
     let drained = async {
         worker.drain.begun().await;
@@ -41,7 +43,7 @@ pub async fn run(client: Client, backend: Backend) {
         None => record.end(Side::Gateway, "draining"),
         Some(ended) => record.end(ended.by, ended.why.as_str()),
     }
-    drop(active);
+    drop((active, permit));
 }
 
 /// When a session of a leaving worker ends: all of them within 30 seconds.

@@ -6,11 +6,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alb_conf::{Mail, MailMechanism, MailMx, MailProtocol, Map, TlsMode, UpstreamMail};
+use alb_conf::{
+    ClientAuthMode, Mail, MailMechanism, MailMx, MailProtocol, Map, TlsMode, UpstreamMail,
+};
+use alb_core::limit::lockout::Lockout;
 use alb_core::upstream::Upstream;
 
 use crate::auth::Authenticator;
 use crate::capabilities::{Learned, Offers};
+use crate::limits::Limits;
 use crate::sasl::{Mechanism, Mechanisms};
 use crate::secret::Secret;
 
@@ -32,6 +36,12 @@ pub struct Service {
     pub pool: Arc<Pool>,
     /// Servers of single domains (MX).
     pub domains: HashMap<String, Arc<Pool>>,
+    /// Rejected logins, of all listeners.
+    pub lockout: Arc<Lockout>,
+    /// What a user is limited to.
+    pub limits: Limits,
+    /// Clients without a certificate are turned away, which is said in their protocol.
+    pub wants_certificate: bool,
     /// The servers of every upstream: who decides about a login may name any.
     pub pools: HashMap<String, Arc<Pool>>,
 }
@@ -58,11 +68,13 @@ pub struct Parts<'p> {
     pub masters: &'p HashMap<String, Secret>,
     /// Who decides about logins, by name.
     pub authenticators: &'p HashMap<String, Arc<Authenticator>>,
+    /// Rejected logins.
+    pub lockout: &'p Arc<Lockout>,
 }
 
 impl Service {
     /// Builds a listener; `None` if its section lacks something, which its check has said.
-    pub fn build(written: &Mail, parts: &Parts<'_>) -> Option<Self> {
+    pub fn build(written: &Mail, limits: Limits, parts: &Parts<'_>) -> Option<Self> {
         let pools: HashMap<String, Arc<Pool>> = parts
             .upstreams
             .keys()
@@ -87,6 +99,9 @@ impl Service {
             auth,
             pool,
             domains,
+            lockout: Arc::clone(parts.lockout),
+            limits,
+            wants_certificate: wants_certificate(written),
             pools,
         })
     }
@@ -151,6 +166,11 @@ impl Parts<'_> {
             learned: Learned::default(),
         }))
     }
+}
+
+fn wants_certificate(written: &Mail) -> bool {
+    let mode = written.tls.as_ref().map(|tls| *tls.client_auth.mode);
+    mode == Some(ClientAuthMode::Required)
 }
 
 /// The mechanisms of a listener: as written, or those for passwords.

@@ -1,6 +1,6 @@
 //! What the mail side of one worker keeps between sessions. Nothing here leaves its thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -20,6 +20,8 @@ pub struct Worker {
     pub stats: Arc<WorkerStats>,
     /// The audit log.
     pub log: Rc<AccessBuffer>,
+    /// Handshakes under way only to refuse a client.
+    pub(crate) refusals: Cell<usize>,
     /// By the name of the upstream, for the one that is in force.
     cursors: RefCell<HashMap<String, (Arc<Upstream>, Cursor)>>,
 }
@@ -31,6 +33,7 @@ impl Worker {
             drain,
             stats,
             log,
+            refusals: Cell::default(),
             cursors: RefCell::default(),
         })
     }

@@ -1,6 +1,6 @@
 //! The listeners: which address belongs to which, how it shakes hands, and what it speaks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alb_conf::{Config, Listens, PreferGm, Report, Spanned, Tls};
@@ -8,12 +8,11 @@ use alb_core::access::Lists;
 use alb_core::endpoint::{Endpoint, Transport};
 use alb_core::limit::{self, LimitSet};
 use alb_core::listener::ConnectionLimit;
-use alb_core::upstream::Upstream;
 use alb_gm::tls::{Acceptor, AcceptorPolicy, ClientAuth, ClientAuthMode, Identity};
 use alb_stream::Service;
 
 use super::identities::Identities;
-use super::{Admission, Snapshot, mail, problems, tls};
+use super::{Admission, Named, Snapshot, mail, problems, tls};
 
 /// What a worker needs to take a connection.
 pub struct Listener {
@@ -47,13 +46,12 @@ pub enum Protocol {
 pub fn build(
     config: &Config,
     identities: &Identities,
-    upstreams: &HashMap<String, Arc<Upstream>>,
+    named: &Named<'_>,
     limits: &mut limit::Builder<'_>,
-    lists: &Lists,
     previous: Option<&Snapshot>,
     report: &mut Report,
 ) -> BTreeMap<Endpoint, Arc<Listener>> {
-    let services = mail::build(config, upstreams, report);
+    let services = mail::build(config, named, limits, report);
     // HTTP's limits are asked at accept; a stream asks its own, when it knows the name in the hello.
     let http = config.http.iter().map(|http| {
         let limits = limits.sessions(&http.limits);
@@ -62,17 +60,22 @@ pub fn build(
     let mut each: Vec<_> = http.collect();
     each.extend(config.stream.iter().map(|stream| {
         let before = previous.and_then(|previous| previous.service(&stream.name()));
-        let service = Service::build(stream, upstreams, limits.sessions(&stream.limits), before);
+        let service = Service::build(
+            stream,
+            named.upstreams,
+            limits.sessions(&stream.limits),
+            before,
+        );
         let protocol = service.map(|s| Protocol::Stream(Arc::new(s)));
         (stream.max_connections, LimitSet::default(), protocol)
     }));
-    each.extend(config.mail.iter().zip(services).map(|(mail, service)| {
-        let limits = limits.sessions(&mail.limits);
+    let services = config.mail.iter().zip(services);
+    each.extend(services.map(|(mail, (limits, service))| {
         (mail.max_connections, limits, service.map(Protocol::Mail))
     }));
     let mut builder = Builder {
         identities,
-        lists,
+        lists: named.lists,
         previous,
         report,
         listeners: BTreeMap::new(),
@@ -138,7 +141,7 @@ impl Builder<'_> {
             Some(names) => tls::texts(names),
             None => written.alpn().into_iter().map(str::to_owned).collect(),
         };
-        acceptor(tls, alpn, self.identities, self.report)
+        acceptor(tls, alpn, written.is_mail(), self.identities, self.report)
             .map(Some)
             .ok_or(())
     }
@@ -147,12 +150,19 @@ impl Builder<'_> {
 fn acceptor(
     written: &Spanned<Tls>,
     alpn: Vec<String>,
+    is_mail: bool,
     identities: &Identities,
     report: &mut Report,
 ) -> Option<Acceptor> {
     let suites = tls::suites(&written.suites, report);
     let groups = tls::groups(&written.groups, report);
-    let client_auth = client_auth(&written.client_auth, report);
+    let mut client_auth = client_auth(&written.client_auth, report);
+    if let Some(asked) = client_auth.as_mut().filter(|_| is_mail) {
+        // A client without a certificate is told so in its protocol.
+        if asked.mode == ClientAuthMode::Required {
+            asked.mode = ClientAuthMode::Optional;
+        }
+    }
     let policy = AcceptorPolicy {
         protocols: tls::protocols(&written.protocols),
         identities: named(&written.identities, identities)?,

@@ -1,42 +1,77 @@
-//! `[[mail]]`: the listeners' services, with the passwords of master users.
+//! `[[mail]]`: the listeners' services, with their limits and the passwords of master users.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use alb_conf::{Config, Report};
-use alb_core::upstream::Upstream;
+use alb_conf::{Config, KeySource, Limit, Mail, MailProtocol, Report};
+use alb_core::limit::{self, LimitSet};
 use alb_mail::auth::Authenticator;
 use alb_mail::secret::Secret;
-use alb_mail::{Parts, Service};
+use alb_mail::{Limits, Parts, Service};
 
+use super::Named;
 use super::identities::read_password;
 
-/// The services in the order of their listeners; `None` for one that cannot be built, which has been said.
+/// A listener's service with the limits that are asked before it. `None` for one that cannot be built, which has been said.
+pub type Built = (LimitSet, Option<Arc<Service>>);
+
+/// The services in the order of their listeners.
 pub fn build(
     config: &Config,
-    upstreams: &HashMap<String, Arc<Upstream>>,
+    named: &Named<'_>,
+    limits: &mut limit::Builder<'_>,
     report: &mut Report,
-) -> Vec<Option<Arc<Service>>> {
+) -> Vec<Built> {
     let masters = masters(config, report);
-    let authenticators = authenticators(config, upstreams, report);
+    let authenticators = authenticators(config, named, report);
     let parts = Parts {
-        upstreams,
+        upstreams: named.upstreams,
+        lockout: named.lockout,
         plans: &config.upstream,
         masters: &masters,
         authenticators: &authenticators,
     };
-    let services = config.mail.iter().map(|mail| Service::build(mail, &parts));
-    services.map(|service| service.map(Arc::new)).collect()
+    let services = config.mail.iter().map(|mail| {
+        let (at_accept, limits) = limits_of(mail, limits);
+        let service = Service::build(mail, limits, &parts);
+        (at_accept, service.map(Arc::new))
+    });
+    services.collect()
+}
+
+/// The limits that are asked at accept, and those that are asked when the user is known.
+fn limits_of(mail: &Mail, limits: &mut limit::Builder<'_>) -> (LimitSet, Limits) {
+    let sessions = match &mail.limits {
+        Some(names) => limits.sessions(names),
+        None => limits.default_sessions("sessions of a user", &Limit::of_sessions()),
+    };
+    let (of_users, others) = sessions.split(&KeySource::User);
+    let (of_certificates, at_accept) = others.split(&KeySource::Certificate);
+    let mut later = Limits {
+        sessions: of_users.and(&of_certificates),
+        ..Limits::default()
+    };
+    if mail.protocol.as_deref() == Some(&MailProtocol::Smtp) {
+        later.messages = match &mail.smtp.message_limits {
+            Some(names) => limits.requests(names),
+            None => limits.default_requests("messages of a user", &Limit::of_messages()),
+        };
+        later.recipients = match &mail.smtp.recipient_limits {
+            Some(names) => limits.requests(names),
+            None => limits.default_requests("recipients of a user", &Limit::of_recipients()),
+        };
+    }
+    (at_accept, later)
 }
 
 fn authenticators(
     config: &Config,
-    upstreams: &HashMap<String, Arc<Upstream>>,
+    named: &Named<'_>,
     report: &mut Report,
 ) -> HashMap<String, Arc<Authenticator>> {
     let mut built = HashMap::new();
     for (name, written) in &config.mail_auth {
-        match Authenticator::build(written, upstreams) {
+        match Authenticator::build(written, named.upstreams) {
             Ok(authenticator) => {
                 built.insert(name.to_string(), Arc::new(authenticator));
             }

@@ -19,7 +19,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use alb_conf::{Acceleration, Config, Loaded, Report};
+use alb_core::access::Lists;
 use alb_core::endpoint::Endpoint;
+use alb_core::limit::lockout::{Lockout, Policy};
 use alb_core::limit::{self, Limits};
 use alb_core::upstream::Upstream;
 use alb_http::Tables;
@@ -34,8 +36,17 @@ pub struct Snapshot {
     pub upstreams: HashMap<String, Arc<Upstream>>,
     /// The limits, with their counts.
     pub limits: Limits,
+    /// Rejected logins.
+    pub lockout: Arc<Lockout>,
     /// Sites and routes.
     pub http: Arc<Tables>,
+}
+
+/// What listeners refer to by name, and what they share.
+struct Named<'a> {
+    upstreams: &'a HashMap<String, Arc<Upstream>>,
+    lists: &'a Lists,
+    lockout: &'a Arc<Lockout>,
 }
 
 impl Snapshot {
@@ -80,12 +91,17 @@ impl Snapshot {
         let identities = identities::load(&config, &mut report);
         let upstreams = upstreams::build(&config, &identities, previous, &mut report);
         let mut limits = limit::Builder::new(&config.limit, previous.map(|p| &p.limits));
+        let lockout = Arc::new(lockout(&config, previous));
+        let named = Named {
+            upstreams: &upstreams,
+            lists: &lists,
+            lockout: &lockout,
+        };
         let listeners = listeners::build(
             &config,
             &identities,
-            &upstreams,
+            &named,
             &mut limits,
-            &lists,
             previous,
             &mut report,
         );
@@ -105,6 +121,7 @@ impl Snapshot {
             listeners,
             upstreams,
             limits,
+            lockout,
             http: Arc::new(http),
         };
         Ok((snapshot, report))
@@ -114,6 +131,15 @@ impl Snapshot {
     pub fn endpoints(&self) -> BTreeSet<Endpoint> {
         self.listeners.keys().copied().collect()
     }
+}
+
+/// The lockout list with what is known of before. It takes memory only where somebody can log in.
+fn lockout(config: &Config, previous: Option<&Snapshot>) -> Lockout {
+    let mut policy = Policy::new(&config.lockout);
+    if config.mail.is_empty() {
+        policy.entries = 1;
+    }
+    Lockout::adopting(policy, previous.map(|previous| &*previous.lockout))
 }
 
 /// Wakes the cryptographic library. Must come before the first snapshot is built.

@@ -5,9 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use alb_core::limit::Permit;
+use alb_core::listener::dismiss;
 use alb_core::published::Pinned;
 use alb_core::stats::OpenConnection;
 use alb_core::{ConnInfo, Socket, Stream, handshake};
+use alb_mail::Refused;
 use alb_stream::Service;
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
@@ -38,9 +40,11 @@ impl Worker {
         let listener = &known.listener;
         let Some(permit) = listener.limit.enter(listener.max_connections) else {
             self.stats.connections_refused.increment();
+            turn_away(stream, listener, Refused::TooMany);
             return false;
         };
         if !self.admit_at_accept(&listener.admission, peer, &known.name) {
+            turn_away(stream, listener, Refused::Denied);
             return true;
         }
         let Ok(local) = stream.local_addr() else {
@@ -101,16 +105,24 @@ impl Worker {
         } = arrival;
         let admission = &listener.admission;
         if !self.admit(admission, &mut socket, &mut info, &name).await {
-            return;
+            return turn_away(socket, &listener, Refused::Denied);
         }
-        let client = info.peer.ip();
-        let Some(_permit) = limits::admit(&listener.limits, client, &self.stats).await else {
-            return;
+        let entry = match service.is_locked_out(&info) {
+            true => Err(Refused::LockedOut),
+            false => limits::admit(&listener.limits, info.peer.ip(), &self.stats)
+                .await
+                .ok_or(Refused::TooMany),
         };
         let socket = Socket::Tcp(socket);
         let acceptor = listener.acceptor.clone();
         drop(listener);
-        alb_mail::serve(socket, info, acceptor, service, Rc::clone(&self.mail)).await;
+        let mail = Rc::clone(&self.mail);
+        match entry {
+            Ok(permit) => alb_mail::serve(socket, info, acceptor, service, mail, permit).await,
+            Err(why) => {
+                Box::pin(alb_mail::refuse(socket, info, acceptor, service, mail, why)).await
+            }
+        }
     }
 
     /// Lets in who may come in, asks the listener's limits, then shakes hands if the listener says so. The permit is
@@ -143,6 +155,13 @@ impl Worker {
                 None
             }
         }
+    }
+}
+
+/// Closes a connection that is not taken, with the words that the protocol has for that before any handshake.
+fn turn_away(stream: TcpStream, listener: &Listener, why: Refused) {
+    if let (Protocol::Mail(service), Ok(local)) = (&listener.protocol, stream.local_addr()) {
+        dismiss(stream, service.last_words(why, local).as_bytes());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Limits: each limits something, its keys belong together, and what refers to it can count by its key.
 
 use super::Findings;
-use crate::{Config, Diagnostic, KeySource, Limit, Spanned};
+use crate::{Config, Diagnostic, KeySource, Limit, MailSmtp, Spanned};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     for (name, limit) in &config.limit {
@@ -21,6 +21,15 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
             check_key_at_accept(config, name, findings);
         }
     }
+    for mail in &config.mail {
+        for names in mail.smtp.limits() {
+            check_references(config, names, findings);
+            names
+                .iter()
+                .for_each(|name| check_counts(config, name, findings));
+        }
+        check_apart(&mail.smtp, findings);
+    }
     for site in &config.site {
         check_references(config, &site.limits, findings);
         for route in &site.route {
@@ -34,8 +43,10 @@ fn references(config: &Config) -> impl Iterator<Item = &Spanned<String>> {
     let listeners = config.listeners().flat_map(|listener| listener.limits);
     let sites = config.site.iter().flat_map(|site| &site.limits);
     let routes = config.site.iter().flat_map(|site| &site.route);
+    let messages = config.mail.iter().flat_map(|mail| mail.smtp.limits());
     listeners
         .chain(sites)
+        .chain(messages.flatten())
         .chain(routes.flat_map(|route| &route.limits))
 }
 
@@ -73,6 +84,33 @@ fn check_key_at_accept(config: &Config, name: &Spanned<String>, findings: &mut F
                 .related(limit.key.span(), "its key")
                 .help("a listener's limits count connections: name this one in a site or a route"),
         );
+    }
+}
+
+/// What counts messages and recipients needs something to count.
+fn check_counts(config: &Config, name: &Spanned<String>, findings: &mut Findings<'_>) {
+    let Some(limit) = config.limit.get(name.as_str()) else {
+        return;
+    };
+    if limit.rate.is_none() && limit.requests.is_none() {
+        let message = format!("limit `{name}` counts no messages");
+        let idle = Diagnostic::error(name.span(), message);
+        findings.push(idle.help("add `rate`, or `requests` with `per`"));
+    }
+}
+
+/// A limit that counted messages and recipients in one would count neither.
+fn check_apart(smtp: &MailSmtp, findings: &mut Findings<'_>) {
+    let messages = smtp.message_limits.iter().flatten();
+    for name in smtp.recipient_limits.iter().flatten() {
+        if let Some(same) = messages.clone().find(|other| ***other == **name) {
+            let message = format!("limit `{name}` would count messages and recipients together");
+            findings.push(
+                Diagnostic::error(name.span(), message)
+                    .related(same.span(), "it counts messages here")
+                    .help("write a limit for each"),
+            );
+        }
     }
 }
 

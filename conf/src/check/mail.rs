@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         check_upstream(config, mail, findings);
         check_tls(mail, findings);
         check_mx(config, mail, findings);
+        check_smtp_only(mail, findings);
     }
     for (name, upstream) in &config.upstream {
         check_servers(name, upstream, findings);
@@ -90,6 +91,17 @@ fn check_tls(mail: &Spanned<Mail>, findings: &mut Findings<'_>) {
                 .label("no `tls`, and `plaintext_auth` is off")
                 .help("add `tls = { identities = [\"NAME\"] }`")
         });
+    }
+}
+
+/// What counts messages, on a listener that has none.
+fn check_smtp_only(mail: &Mail, findings: &mut Findings<'_>) {
+    if mail.protocol.as_deref() == Some(&MailProtocol::Smtp) {
+        return;
+    }
+    for name in mail.smtp.limits().filter_map(|names| names.first()) {
+        let idle = Diagnostic::error(name.span(), "a limit of messages without SMTP");
+        findings.push(idle.help("sessions are limited by `limits`"));
     }
 }
 

@@ -16,7 +16,7 @@ use crate::access::AddressSet;
 
 /// An IPv6 client has a whole network of this many bits.
 const NETWORK_V6: u8 = 64;
-/// The waits of a session's failures: 1, 2, 4 and then 8 seconds.
+/// The waits of a session's failures: once, twice, four and then eight times the first.
 const LONGEST_SHIFT: u32 = 3;
 
 /// What is allowed.
@@ -31,6 +31,8 @@ pub struct Policy {
     pub window: Duration,
     /// How long a client is locked out.
     pub lockout: Duration,
+    /// How long the first failure of a session keeps it waiting; the next ones 2, 4 and 8 times as long.
+    pub delay: Duration,
     /// Sessions that may wait for their failures at once; those above are closed instead.
     pub waiting: usize,
     /// Clients, and accounts, remembered at once.
@@ -44,8 +46,8 @@ pub struct Lockout {
     policy: Policy,
     seeds: Seeds,
     clock: Clock,
-    clients: Table<Failures>,
-    users: Table<Failures>,
+    clients: Arc<Table<Failures>>,
+    users: Arc<Table<Failures>>,
     waiting: Arc<AtomicUsize>,
 }
 
@@ -93,9 +95,29 @@ impl Default for Policy {
             per_user: 10,
             window: Duration::from_secs(600),
             lockout: Duration::from_secs(900),
+            delay: Duration::from_secs(1),
             waiting: 2000,
             entries: 65_536,
             exempt: None,
+        }
+    }
+}
+
+impl Policy {
+    /// The policy as written.
+    pub fn new(written: &alb_conf::Lockout) -> Self {
+        let exempt = &written.exempt;
+        let exempt =
+            (!exempt.is_empty()).then(|| AddressSet::of(exempt.iter().map(|prefix| &**prefix)));
+        Policy {
+            per_client: written.per_client,
+            per_user: written.per_user,
+            window: *written.window,
+            lockout: *written.time,
+            delay: *written.delay,
+            waiting: written.waiting as usize,
+            entries: written.entries as usize,
+            exempt,
         }
     }
 }
@@ -104,12 +126,28 @@ impl Lockout {
     /// An empty list.
     pub fn new(policy: Policy) -> Self {
         Lockout {
-            clients: Table::new(policy.entries),
-            users: Table::new(policy.entries),
+            clients: Arc::new(Table::new(policy.entries)),
+            users: Arc::new(Table::new(policy.entries)),
             seeds: Seeds::default(),
             clock: Clock::new(),
             waiting: Arc::default(),
             policy,
+        }
+    }
+
+    /// A list with another policy that shares what `previous` knows and counts; an empty one where the number of entries
+    /// differs.
+    pub fn adopting(policy: Policy, previous: Option<&Self>) -> Self {
+        match previous.filter(|previous| previous.policy.entries == policy.entries) {
+            None => Self::new(policy),
+            Some(previous) => Lockout {
+                clients: Arc::clone(&previous.clients),
+                users: Arc::clone(&previous.users),
+                seeds: previous.seeds.clone(),
+                clock: previous.clock,
+                waiting: Arc::clone(&previous.waiting),
+                policy,
+            },
         }
     }
 
@@ -190,7 +228,7 @@ impl Lockout {
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
         let guard = Waiting(Arc::clone(&self.waiting));
         let shift = failures.saturating_sub(1).min(LONGEST_SHIFT);
-        (before < self.policy.waiting).then(|| (Duration::from_secs(1 << shift), guard))
+        (before < self.policy.waiting).then(|| (self.policy.delay * (1 << shift), guard))
     }
 
     /// Sessions that wait.

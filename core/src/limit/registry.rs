@@ -66,6 +66,19 @@ impl<'a> Builder<'a> {
         set(self.written, &mut self.made.requests, names, before)
     }
 
+    /// The set of one limit that no section writes, counting sessions: what holds where a listener names none. Listeners
+    /// share it by its name, which is for the log.
+    pub fn default_sessions(&mut self, name: &str, limit: &Limit) -> LimitSet {
+        let before = self.previous.map(|limits| &limits.sessions);
+        LimitSet::new([limiter(&mut self.made.sessions, name, limit, before)])
+    }
+
+    /// As [`default_sessions`](Self::default_sessions), counting requests.
+    pub fn default_requests(&mut self, name: &str, limit: &Limit) -> LimitSet {
+        let before = self.previous.map(|limits| &limits.requests);
+        LimitSet::new([limiter(&mut self.made.requests, name, limit, before)])
+    }
+
     /// What has been made.
     pub fn finish(self) -> Limits {
         self.made
@@ -80,13 +93,18 @@ fn set<'n>(
 ) -> LimitSet {
     let each = names.into_iter().filter_map(|name| {
         let limit = written.get(name.as_str())?;
-        let limiter = made.entry(name.to_string()).or_insert_with(|| {
-            let before = previous.and_then(|limits| limits.get(name.as_str()));
-            Arc::new(Limiter::new(name, limit, before.map(|limiter| &**limiter)))
-        });
-        Some(Arc::clone(limiter))
+        Some(limiter(made, name, limit, previous))
     });
     LimitSet::new(each.collect::<Vec<_>>())
+}
+
+/// The limit of this name, made if it has not been, with the counts of before.
+fn limiter(made: &mut Made, name: &str, limit: &Limit, previous: Option<&Made>) -> Arc<Limiter> {
+    let limiter = made.entry(name.to_owned()).or_insert_with(|| {
+        let before = previous.and_then(|limits| limits.get(name));
+        Arc::new(Limiter::new(name, limit, before.map(|limiter| &**limiter)))
+    });
+    Arc::clone(limiter)
 }
 
 /// A limit as a configuration writes it, for tests.

@@ -109,6 +109,12 @@ impl LimitSet {
         LimitSet(limiters.cloned().collect())
     }
 
+    /// Both sets.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        LimitSet::new(self.0.iter().chain(&*other.0).cloned())
+    }
+
     /// Parts the set by what its keys need: those that need `source`, such as the user, and the others. A mail session
     /// asks the others when it begins and the first when the user is known.
     pub fn split(&self, source: &KeySource) -> (Self, Self) {

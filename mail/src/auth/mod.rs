@@ -64,6 +64,11 @@ impl Authenticator {
         self.rules
     }
 
+    /// The form of a user's name in which failed logins are counted: one for each account, however it is written.
+    pub fn account(&self, sent: &str) -> String {
+        self.users.user(sent).full.to_lowercase()
+    }
+
     /// What the audit line calls the source.
     pub fn source(&self) -> &'static str {
         match &self.source {

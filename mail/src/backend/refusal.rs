@@ -12,6 +12,26 @@ pub struct Refusal {
     pub text: String,
 }
 
+impl Refusal {
+    /// Whether it says that name or password are wrong. Other refusals with a code, such as too many sessions or an account
+    /// that is closed, do not.
+    pub fn is_of_credentials(&self) -> bool {
+        if !self.code.is_empty() {
+            // RFC 4954 § 6: 535 5.7.8; some servers name the class only.
+            return self.code.starts_with("535");
+        }
+        let code = self.text.strip_prefix('[').and_then(|rest| {
+            let (code, _) = rest.split_once([']', ' '])?;
+            Some(code.to_ascii_uppercase())
+        });
+        match code.as_deref() {
+            // RFC 5530 § 3, RFC 3206 § 4.
+            None | Some("AUTHENTICATIONFAILED" | "AUTH") => true,
+            Some(_) => false,
+        }
+    }
+}
+
 /// Text of a server on one line: what is not printable ASCII becomes `?`, and it ends after 512 bytes.
 pub fn words(text: &[u8]) -> String {
     let printable = |byte: &u8| {
@@ -31,6 +51,22 @@ pub fn words(text: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_wrong_credentials_count_as_guesses() {
+        let is = |code: &str, text: &str| {
+            let (code, text) = (code.to_owned(), text.to_owned());
+            Refusal { code, text }.is_of_credentials()
+        };
+        assert!(is("535 5.7.8", "no") && is("535", "no"));
+        assert!(!is("534 5.7.9", "too weak") && !is("550 5.7.1", "blocked"));
+        assert!(is("", "[AUTHENTICATIONFAILED] no") && is("", "[auth] no") && is("", "no"));
+        assert!(
+            !is("", "[LIMIT] ten sessions")
+                && !is("", "[IN-USE] locked")
+                && !is("", "[SYS/PERM] x")
+        );
+    }
 
     #[test]
     fn control_characters_do_not_pass() {

@@ -1,5 +1,6 @@
 //! An IMAP session: greeting, commands before login, and then the relay.
 
+use alb_conf::MailProtocol;
 use zeroize::Zeroizing;
 
 use super::command::{Command, Pairs, parse};
@@ -8,6 +9,7 @@ use crate::backend::{self, Backend};
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::login::{self, Asked, Outcome};
+use crate::refused::Refused;
 use crate::relay;
 use crate::sasl::{Credentials, Failure, Mechanism, Mechanisms};
 
@@ -68,6 +70,7 @@ fn farewell(stop: &Stop) -> &'static str {
         Stop::Draining => "* BYE [UNAVAILABLE] Server is shutting down, try again later\r\n",
         Stop::TooManyErrors => "* BYE Too many invalid commands\r\n",
         Stop::TooManyFailures => "* BYE Too many failed logins\r\n",
+        Stop::LockedOut => Refused::LockedOut.words(MailProtocol::Imap),
         Stop::Injection | Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => "",
     }
 }
@@ -245,6 +248,11 @@ impl Session {
                 Ok(Next::Command)
             }
             Outcome::Broken(failure) => broken(client, tag, failure).await,
+            Outcome::Busy => {
+                let reply = format!("{tag} NO [LIMIT] Too many sessions of this user\r\n");
+                client.send(reply).await?;
+                Ok(Next::Command)
+            }
             Outcome::Unavailable => {
                 client
                     .send(format!(

@@ -1,5 +1,6 @@
 //! A POP3 session: greeting, commands before login, and then the relay.
 
+use alb_conf::MailProtocol;
 use zeroize::Zeroize;
 
 use super::command::{Command, parse};
@@ -7,6 +8,7 @@ use crate::backend::{self, Backend};
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::login::{self, Asked, Outcome};
+use crate::refused::Refused;
 use crate::relay;
 use crate::sasl::{Challenge, Credentials, Failure, Mechanism, Mechanisms};
 
@@ -69,6 +71,7 @@ fn farewell(stop: &Stop) -> &'static str {
         Stop::Draining => "-ERR [SYS/TEMP] Server is shutting down, try again later\r\n",
         Stop::TooManyErrors => "-ERR Too many invalid commands\r\n",
         Stop::TooManyFailures => "-ERR [AUTH] Too many failed logins\r\n",
+        Stop::LockedOut => Refused::LockedOut.words(MailProtocol::Pop3),
         Stop::Injection | Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => "",
     }
 }
@@ -255,6 +258,12 @@ impl Session {
                 Ok(Next::Command)
             }
             Outcome::Broken(failure) => broken(client, failure).await,
+            Outcome::Busy => {
+                client
+                    .send("-ERR [IN-USE] Too many sessions of this user\r\n")
+                    .await?;
+                Ok(Next::Command)
+            }
             Outcome::Unavailable => {
                 client
                     .send("-ERR [SYS/TEMP] Temporary failure, try again later\r\n")

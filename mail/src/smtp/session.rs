@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use alb_conf::TlsMode;
+use alb_conf::{MailProtocol, TlsMode};
 use bytes::BytesMut;
 use tokio::time::timeout_at;
 use zeroize::Zeroize;
@@ -17,7 +17,9 @@ use super::replies::{ehlo, offered};
 use crate::backend::{self, Backend, Step, Visit};
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
+use crate::limits;
 use crate::login::{self, Asked, Outcome};
+use crate::refused::Refused;
 use crate::sasl::{Credentials, Failure, Mechanism, Mechanisms};
 use crate::service::Pool;
 
@@ -88,6 +90,7 @@ fn farewell(stop: &Stop) -> &'static str {
         Stop::Draining => "421 4.3.2 Shutting down, try again later\r\n",
         Stop::TooManyErrors => "421 4.7.0 Too many errors\r\n",
         Stop::TooManyFailures => "421 4.7.0 Too many failed logins\r\n",
+        Stop::LockedOut => Refused::LockedOut.words(MailProtocol::Smtp),
         Stop::Injection | Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => "",
     }
 }
@@ -287,6 +290,12 @@ impl Session {
                 Ok(Next::Command)
             }
             Outcome::Broken(failure) => no(client, broken(failure)).await,
+            Outcome::Busy => {
+                client
+                    .send("454 4.7.0 Too many sessions of this user\r\n")
+                    .await?;
+                Ok(Next::Command)
+            }
             Outcome::Unavailable => {
                 client
                     .send("454 4.7.0 Temporary authentication failure\r\n")
@@ -314,6 +323,10 @@ impl Session {
                 if let Err(refused) = checked.and_then(|read| read.check_mail(&self.offers, most)) {
                     return no(client, refused).await;
                 }
+                if let Some(over) = limits::refuse_message(client) {
+                    client.send(format!("{over}\r\n")).await?;
+                    return Ok(Next::Command);
+                }
                 self.mail = Some(BytesMut::from(line));
                 client.send("250 2.1.0 Ok\r\n").await?;
                 Ok(Next::Command)
@@ -323,7 +336,12 @@ impl Session {
                     read.check_rcpt(&self.offers)?;
                     mx::pool_for(&service, domains, read.path)
                 });
+                let over = checked.is_ok().then(|| limits::refuse_recipient(client));
                 match checked {
+                    Ok(_) if let Some(over) = over.flatten() => {
+                        client.send(format!("{over}\r\n")).await?;
+                        Ok(Next::Command)
+                    }
                     Ok(pool) => self.choose(client, pool, line).await,
                     Err(refused) => no(client, refused).await,
                 }

@@ -170,3 +170,28 @@ fn a_flood_of_guessers_frees_nobody() {
     assert_eq!(lockout.locked(client, now), Some(minutes(15)));
     assert!(lockout.pressed() > 0);
 }
+
+#[test]
+fn a_reload_keeps_what_is_known_and_takes_the_new_policy() {
+    let (before, now) = lockout(2, 0);
+    let guess = |lockout: &Lockout, secret| {
+        let failed = lockout.failed(&rejected("10.0.0.1", "alice", secret), now);
+        failed.locked.is_some()
+    };
+    assert!(!guess(&before, "1") && guess(&before, "2"));
+    let policy = |entries| Policy {
+        lockout: minutes(1),
+        entries,
+        ..Policy::default()
+    };
+    let client = rejected("10.0.0.1", "", "").client;
+    let after = Lockout::adopting(policy(1024), Some(&before));
+    assert!(
+        after
+            .locked(client, now)
+            .is_some_and(|time| time <= minutes(1))
+    );
+    assert_eq!(after.locked(client, now + minutes(2)), None);
+    let anew = Lockout::adopting(policy(2048), Some(&before));
+    assert_eq!(anew.locked(client, now), None);
+}

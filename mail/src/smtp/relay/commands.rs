@@ -8,6 +8,7 @@ use super::super::parameters::Argument;
 use super::super::replies::Asked;
 use super::Relay;
 use crate::client::Stop;
+use crate::limits;
 
 impl Relay {
     /// Passes a command on, or answers it.
@@ -49,6 +50,10 @@ impl Relay {
         });
         match checked {
             Ok(sender) => {
+                if let Some(over) = limits::refuse_message(&self.client) {
+                    self.replies.answer(over);
+                    return Ok(());
+                }
                 self.now.begin(sender);
                 self.pass(line, Asked::Mail);
                 Ok(())
@@ -69,6 +74,10 @@ impl Relay {
         });
         match checked {
             Ok(recipient) => {
+                if let Some(over) = limits::refuse_recipient(&self.client) {
+                    self.replies.answer(over);
+                    return Ok(());
+                }
                 self.now.ask(recipient);
                 self.pass(line, Asked::Rcpt);
                 Ok(())
