@@ -11,6 +11,7 @@ mod replies;
 pub mod reply;
 mod session;
 mod transaction;
+mod words;
 pub mod xtext;
 
 pub use command::{Command, parse};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use alb_conf::{MailProtocol, TlsMode};
+use alb_conf::TlsMode;
 use bytes::BytesMut;
 use tokio::time::timeout_at;
 use zeroize::Zeroize;
@@ -14,13 +14,13 @@ use super::mx;
 use super::parameters::Argument;
 use super::relay::Relay;
 use super::replies::{ehlo, offered};
+use super::words::{broken, farewell, not_logged_in};
 use crate::backend::{self, Backend, Step, Visit};
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::limits;
 use crate::login::{self, Asked, Outcome};
-use crate::refused::Refused;
-use crate::sasl::{Credentials, Failure, Mechanism, Mechanisms};
+use crate::sasl::{Credentials, Mechanism, Mechanisms};
 use crate::service::Pool;
 
 /// A session before its server is known.
@@ -77,26 +77,8 @@ pub async fn serve(mut client: Client) {
     }
 }
 
-fn farewell(stop: &Stop) -> &'static str {
-    match stop {
-        Stop::Idle => "421 4.4.2 Timeout, closing connection\r\n",
-        Stop::TooLong => "500 5.5.2 Line too long\r\n",
-        Stop::Violation("early_talker") => "503 5.5.0 Improper use of SMTP command pipelining\r\n",
-        Stop::Violation("chunk_size") => "501 5.5.4 Malformed argument\r\n",
-        Stop::Violation(EXCHANGE_TOO_LONG) => {
-            "500 5.5.6 Authentication exchange line is too long\r\n"
-        }
-        Stop::Violation(_) => "521 5.5.2 Lines must end with CRLF\r\n",
-        Stop::Draining => "421 4.3.2 Shutting down, try again later\r\n",
-        Stop::TooManyErrors => "421 4.7.0 Too many errors\r\n",
-        Stop::TooManyFailures => "421 4.7.0 Too many failed logins\r\n",
-        Stop::LockedOut => Refused::LockedOut.words(MailProtocol::Smtp),
-        Stop::Injection | Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => "",
-    }
-}
-
 /// RFC 4954 § 4 has a reply of its own for it; the rest of the line must not be taken for commands.
-const EXCHANGE_TOO_LONG: &str = "exchange_too_long";
+pub(super) const EXCHANGE_TOO_LONG: &str = "exchange_too_long";
 
 fn of_exchange(stop: Stop) -> Stop {
     match stop {
@@ -387,26 +369,6 @@ impl Session {
             .send("451 4.4.1 No mail server can be reached, try again later\r\n")
             .await?;
         Ok(Next::Command)
-    }
-}
-
-/// What a client is told that has not gone through with a mechanism.
-fn broken(failure: Failure) -> &'static str {
-    match failure {
-        Failure::TooLong => "500 5.5.6 Authentication exchange line is too long",
-        Failure::Cancelled => "501 5.5.2 Authentication cancelled",
-        Failure::BadBase64 => "501 5.5.2 Invalid base64",
-        Failure::Malformed | Failure::OtherIdentity => {
-            "535 5.7.8 Authentication credentials invalid"
-        }
-    }
-}
-
-fn not_logged_in(client: &Client) -> &'static str {
-    match (client.service.mx(), client.may_log_in()) {
-        (Some(_), _) => "503 5.5.1 Not at this point",
-        (None, false) => "530 5.7.0 Must issue a STARTTLS command first",
-        (None, true) => "530 5.7.1 Authentication required",
     }
 }
 
