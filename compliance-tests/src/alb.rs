@@ -231,6 +231,15 @@ impl Alb {
         self.process.wait().await
     }
 
+    /// Ends it at once; its last line, with its counters.
+    pub async fn counters(&self) -> String {
+        self.signal(Signal::SIGTERM);
+        let status = within("the end", self.wait()).await;
+        assert!(status.success(), "{status}\n{}", self.log().text());
+        let last = self.log().find(0, "alb has left");
+        last.expect("the line with the counters")
+    }
+
     /// Waits for it to end by itself.
     pub async fn wait(&self) -> ExitStatus {
         self.process.wait().await

@@ -3,10 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use alb_compliance_tests::Alb;
 use alb_compliance_tests::alb::Setup;
-use alb_compliance_tests::process::Lines;
 use alb_compliance_tests::stopwatch::within;
+use alb_compliance_tests::{Alb, SessionLog};
 use nix::sys::signal::Signal;
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
@@ -70,42 +69,13 @@ fn configuration(more: &str, rest: &str) -> String {
     )
 }
 
-struct Log(tempfile::NamedTempFile);
-
-impl Log {
-    fn new() -> Self {
-        Log(tempfile::NamedTempFile::new().expect("a file"))
-    }
-
-    /// The lines of sessions, once the daemon has ended.
-    fn lines(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(self.0.path()).expect("readable");
-        text.lines().map(str::to_owned).collect()
-    }
-}
-
-fn setup(echo: &Echo, log: &Log) -> Setup {
-    Alb::new()
-        .place("echo", echo.address)
-        .place("log", log.0.path().display())
-}
-
-/// Ends the daemon; the counters of its last line.
-async fn counters(alb: &Alb) -> String {
-    alb.signal(Signal::SIGTERM);
-    assert!(within("the end", alb.wait()).await.success());
-    last_line(alb.log())
-}
-
-fn last_line(log: &Lines) -> String {
-    let text = log.text();
-    let line = text.lines().find(|line| line.contains("alb has left"));
-    line.unwrap_or_else(|| panic!("{text}")).to_owned()
+fn setup(echo: &Echo, log: &SessionLog) -> Setup {
+    Alb::new().place("echo", echo.address).place("log", log)
 }
 
 #[tokio::test]
 async fn flows_have_the_time_of_the_drain_when_the_daemon_leaves() {
-    let (echo, log) = (Echo::v4("1").await, Log::new());
+    let (echo, log) = (Echo::v4("1").await, SessionLog::new());
     let alb = setup(&echo, &log).start(&configuration("", "")).await;
     let client = client("127.0.0.1:0", alb.address("in")).await;
     ask(&client, "before").await;
@@ -126,7 +96,7 @@ async fn flows_have_the_time_of_the_drain_when_the_daemon_leaves() {
 
 #[tokio::test]
 async fn the_daemon_leaves_as_soon_as_its_flows_have_ended() {
-    let (echo, log) = (Echo::v4("1").await, Log::new());
+    let (echo, log) = (Echo::v4("1").await, SessionLog::new());
     let text = configuration("idle_timeout = \"1s\"", "");
     let alb = setup(&echo, &log).start(&text.replace("500ms", "1h")).await;
     let client = client("127.0.0.1:0", alb.address("in")).await;
@@ -139,7 +109,7 @@ async fn the_daemon_leaves_as_soon_as_its_flows_have_ended() {
 
 #[tokio::test]
 async fn no_flow_begins_while_others_are_drained() {
-    let (echo, log) = (Echo::v4("1").await, Log::new());
+    let (echo, log) = (Echo::v4("1").await, SessionLog::new());
     let text = configuration("", "").replace("500ms", "1h");
     let alb = setup(&echo, &log).start(&text).await;
     let known = client("127.0.0.1:0", alb.address("in")).await;
@@ -157,7 +127,7 @@ async fn no_flow_begins_while_others_are_drained() {
 
 #[tokio::test]
 async fn the_flows_of_a_listener_that_goes_end_with_the_drain() {
-    let (echo, log) = (Echo::v4("1").await, Log::new());
+    let (echo, log) = (Echo::v4("1").await, SessionLog::new());
     let text = configuration("", "");
     let alb = setup(&echo, &log).start(&text).await;
     let known = client("127.0.0.1:0", alb.address("in")).await;
@@ -172,7 +142,7 @@ async fn the_flows_of_a_listener_that_goes_end_with_the_drain() {
         }
     };
     within("the end of the drain", ended).await;
-    let counters = counters(&alb).await;
+    let counters = alb.counters().await;
     assert!(counters.contains("flows=1"), "{counters}");
     let lines = log.lines();
     assert!(lines[0].contains("why=\"listener removed\""), "{lines:?}");
@@ -180,7 +150,7 @@ async fn the_flows_of_a_listener_that_goes_end_with_the_drain() {
 
 #[tokio::test]
 async fn flows_keep_their_configuration_through_a_reload_and_new_ones_follow_the_new_one() {
-    let (one, two, log) = (Echo::v4("1").await, Echo::v4("2").await, Log::new());
+    let (one, two, log) = (Echo::v4("1").await, Echo::v4("2").await, SessionLog::new());
     let text = configuration("", "");
     let alb = setup(&one, &log)
         .place("other", two.address)
@@ -199,7 +169,7 @@ async fn flows_keep_their_configuration_through_a_reload_and_new_ones_follow_the
 
 /// Sends so many questions, each a flow; how many were answered, and what was counted.
 async fn answered(limit: &str, questions: usize) -> (usize, String) {
-    let (echo, log) = (Echo::v4("1").await, Log::new());
+    let (echo, log) = (Echo::v4("1").await, SessionLog::new());
     let limit = format!("[limit.l]\nkey = \"client_ip\"\n{limit}\n");
     let text = configuration("requests = 1\nresponses = 1\nlimits = [\"l\"]", &limit);
     let text = text.replace("workers = 2", "workers = 1");
@@ -211,7 +181,7 @@ async fn answered(limit: &str, questions: usize) -> (usize, String) {
     // Another's question is behind them in every queue, and its answer behind theirs.
     let last = client("127.0.0.2:0", alb.address("in")).await;
     ask(&last, "x").await;
-    (answers(&asking), counters(&alb).await)
+    (answers(&asking), alb.counters().await)
 }
 
 #[tokio::test]
@@ -235,7 +205,7 @@ async fn a_datagram_that_would_have_to_wait_is_dropped_and_a_burst_with_nodelay_
 
 #[tokio::test]
 async fn no_more_flows_at_once_than_a_limit_allows_over_all_workers() {
-    let (echo, log) = (Echo::v4("1").await, Log::new());
+    let (echo, log) = (Echo::v4("1").await, SessionLog::new());
     let text = configuration("limits = [\"l\"]", "[limit.l]\nconnections = 7\n");
     let alb = setup(&echo, &log).start(&text).await;
     let mut clients = Vec::new();
@@ -252,14 +222,14 @@ async fn no_more_flows_at_once_than_a_limit_allows_over_all_workers() {
     for client in &clients {
         ask(client, "x").await;
     }
-    let counted = counters(&alb).await;
+    let counted = alb.counters().await;
     assert!(counted.contains("limit_refused=5"), "{counted}");
     assert!(counted.contains("flows=7"), "{counted}");
 }
 
 #[tokio::test]
 async fn what_is_beyond_the_bandwidth_is_dropped_in_each_direction() {
-    let (echo, log) = (Echo::v4("1").await, Log::new());
+    let (echo, log) = (Echo::v4("1").await, SessionLog::new());
     let text = configuration(
         "limits = [\"l\"]",
         "[limit.l]\nbandwidth = \"100KB/s\"\nbandwidth_after = \"20KB\"\n",
@@ -281,13 +251,13 @@ async fn what_is_beyond_the_bandwidth_is_dropped_in_each_direction() {
         (20.0..=most).contains(&(received as f64)),
         "{received} in {seconds} s"
     );
-    let counted = counters(&alb).await;
+    let counted = alb.counters().await;
     assert!(!counted.contains("datagrams_dropped=0"), "{counted}");
 }
 
 #[tokio::test]
 async fn an_access_list_keeps_clients_out_and_says_so() {
-    let (echo, log) = (Echo::v4("1").await, Log::new());
+    let (echo, log) = (Echo::v4("1").await, SessionLog::new());
     let text = configuration(
         "access = \"list\"",
         "[access.list]\nrules = [\"deny 127.0.0.66\"]\n",
@@ -300,7 +270,7 @@ async fn an_access_list_keeps_clients_out_and_says_so() {
     let allowed = client("127.0.0.1:0", alb.address("in")).await;
     assert_eq!(ask(&allowed, "x").await, "1 127.0.0.1 x");
     assert_eq!(answers(&denied), 0);
-    let counted = counters(&alb).await;
+    let counted = alb.counters().await;
     for part in ["denied=1", "flows=1", "datagrams_dropped=1"] {
         assert!(counted.contains(part), "no {part}: {counted}");
     }
@@ -313,7 +283,7 @@ async fn either_family_reaches_either_from_the_addresses_given() {
         ("[::1]:0", "127.0.0.1:0", "127.0.0.9"),
         ("[::1]:0", "[::1]:0", "::1"),
     ] {
-        let (echo, log) = (Echo::start("1", outward).await, Log::new());
+        let (echo, log) = (Echo::start("1", outward).await, SessionLog::new());
         let free = UdpSocket::bind(inward).await.expect("a loopback port");
         let address = free.local_addr().expect("an address");
         drop(free);
@@ -327,7 +297,7 @@ async fn either_family_reaches_either_from_the_addresses_given() {
 
 #[tokio::test]
 async fn many_datagrams_of_all_sizes_come_back_as_they_were_and_in_order() {
-    let (echo, log) = (Echo::v4("1").await, Log::new());
+    let (echo, log) = (Echo::v4("1").await, SessionLog::new());
     let alb = setup(&echo, &log).start(&configuration("", "")).await;
     let client = client("127.0.0.1:0", alb.address("in")).await;
     let sizes = [1200, 1200, 1200, 400, 0, 1, 1200, 9000, 9000, 17];
@@ -348,20 +318,20 @@ async fn many_datagrams_of_all_sizes_come_back_as_they_were_and_in_order() {
             assert_eq!(reply, format!("1 127.0.0.1 {datagram}"));
         }
     }
-    let counted = counters(&alb).await;
+    let counted = alb.counters().await;
     assert!(counted.contains("datagrams=1000 "), "{counted}");
     assert!(counted.contains("datagrams_dropped=0"), "{counted}");
 }
 
 #[tokio::test]
 async fn a_flow_is_one_line_of_json() {
-    let (echo, log) = (Echo::v4("1").await, Log::new());
+    let (echo, log) = (Echo::v4("1").await, SessionLog::new());
     let text = configuration("requests = 1\nresponses = 1", "")
         .replace("file = ", "format = \"json\"\nfile = ");
     let alb = setup(&echo, &log).start(&text).await;
     let client = client("127.0.0.1:0", alb.address("in")).await;
     ask(&client, "question").await;
-    counters(&alb).await;
+    alb.counters().await;
     let lines = log.lines();
     let mut line: serde_json::Value = serde_json::from_str(&lines[0]).expect("JSON");
     let own = client.local_addr().expect("an address").to_string();

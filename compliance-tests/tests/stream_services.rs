@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use alb_compliance_tests::address::Reserved;
 use alb_compliance_tests::process::Process;
-use alb_compliance_tests::stopwatch::within;
 use alb_compliance_tests::{Alb, Pki};
 use tempfile::TempDir;
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::UdpSocket;
 
 /// Runs a tool to its end; what it says if it succeeds.
 async fn run(command: &mut Command) -> String {
@@ -37,16 +36,6 @@ async fn output(command: &mut Command) -> Output {
         .expect("a program; scripts/install-packages test installs it")
 }
 
-/// Waits until somebody listens for connections.
-async fn listens(to: SocketAddr) {
-    let connected = async {
-        while TcpStream::connect(to).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    within("a server to listen", connected).await;
-}
-
 fn reserved() -> (Reserved, SocketAddr) {
     let reserved = Reserved::v4();
     let address = reserved.address();
@@ -67,8 +56,8 @@ async fn redis_answers_through_a_stream() {
     let port = address.port().to_string();
     let mut redis = Command::new("redis-server");
     redis.args(["--bind", "127.0.0.1", "--port", &port, "--save", ""]);
-    let _redis = Process::start("redis", &mut redis);
-    listens(address).await;
+    let redis = Process::start("redis", &mut redis);
+    redis.wait_for("Ready to accept connections").await;
     let alb = Alb::new().place("service", address).start(CARRY).await;
     let port = alb.address("in").port().to_string();
     let cli = |arguments: &[&str]| {
@@ -162,13 +151,7 @@ async fn postgresql_answers_through_a_stream() {
         ]);
         command
     };
-    listens(address).await;
-    let ready = async {
-        while !output(&mut psql("select 1")).await.status.success() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    within("PostgreSQL", ready).await;
+    server.wait_for("ready to accept connections").await;
     run(&mut psql(
         "create table t as select g as n, md5(g::text) as m from generate_series(1, 50000) g",
     ))
@@ -263,8 +246,7 @@ async fn dnsmasq() -> (Reserved, SocketAddr, Process) {
         "--txt-record=long.test,long",
     ]);
     let process = Process::start("dnsmasq", &mut command);
-    // It answers over TCP, too.
-    listens(address).await;
+    process.wait_for("started, version").await;
     (reserved, address, process)
 }
 

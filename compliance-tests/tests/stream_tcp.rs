@@ -2,7 +2,7 @@
 
 use alb_compliance_tests::client::raw::Raw;
 use alb_compliance_tests::origin::Script;
-use alb_compliance_tests::{Alb, stopwatch::within};
+use alb_compliance_tests::{Alb, SessionLog, stopwatch::within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Says everything back, and then ends.
@@ -29,10 +29,10 @@ const PLAIN: &str = r#"
 #[tokio::test]
 async fn a_client_that_ends_first_still_gets_its_answer_and_one_line() {
     let echo = echo().await;
-    let log = tempfile::NamedTempFile::new().expect("a file");
+    let log = SessionLog::new();
     let alb = Alb::new()
         .place("echo", echo.address())
-        .place("access", log.path().display())
+        .place("access", &log)
         .start(PLAIN)
         .await;
     let mut client = Raw::connect(alb.address("in")).await;
@@ -40,7 +40,7 @@ async fn a_client_that_ends_first_still_gets_its_answer_and_one_line() {
     client.finish().await;
     assert_eq!(client.read_to_end().await, b"question");
     let peer = echo.address();
-    let line = line(log.path()).await;
+    let line = log.wait_for("tcp").await;
     let told = format!("tcp \"echo\" upstream=echo peer={peer} received=8 sent=8 seconds=0.0");
     assert!(line.contains(&told), "{line}");
     assert!(line.ends_with("ended=client why=\"closed\""), "{line}");
@@ -106,18 +106,4 @@ async fn a_peer_that_refuses_is_passed_over_and_no_peer_at_all_closes_the_client
         line.contains("upstream=\"none\"") && line.contains("help="),
         "{line}"
     );
-}
-
-/// The first line of an access log, which is written within a second.
-async fn line(path: &std::path::Path) -> String {
-    let read = async {
-        loop {
-            let text = std::fs::read_to_string(path).expect("readable");
-            if let Some((line, _)) = text.split_once('\n') {
-                return line.to_owned();
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    within("a line of the access log", read).await
 }

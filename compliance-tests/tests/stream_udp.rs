@@ -1,11 +1,10 @@
 //! UDP through a `[[stream]]`: flows find their way there and back, end when they should, and move away from dead peers.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::time::Duration;
 
 use alb_compliance_tests::stopwatch::within;
-use alb_compliance_tests::{Alb, alb::Setup};
+use alb_compliance_tests::{Alb, SessionLog, alb::Setup};
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
@@ -69,31 +68,18 @@ fn two_peers(more: &str) -> String {
     )
 }
 
-fn placed(one: SocketAddr, two: SocketAddr, log: &Path) -> Setup {
+fn placed(one: SocketAddr, two: SocketAddr, log: &SessionLog) -> Setup {
     Alb::new()
         .place("one", one)
         .place("two", two)
-        .place("log", log.display())
-}
-
-async fn line(path: &Path, with: &str) -> String {
-    let read = async {
-        loop {
-            let text = std::fs::read_to_string(path).expect("readable");
-            if let Some(line) = text.lines().find(|line| line.contains(with)) {
-                return line.to_owned();
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    within(with, read).await
+        .place("log", log)
 }
 
 #[tokio::test]
 async fn a_flow_stays_with_its_peer_and_other_clients_get_the_other() {
     let (one, two) = (Echo::start("1").await, Echo::start("2").await);
-    let log = tempfile::NamedTempFile::new().expect("a file");
-    let setup = placed(one.address, two.address, log.path());
+    let log = SessionLog::new();
+    let setup = placed(one.address, two.address, &log);
     let alb = setup.start(&two_peers("")).await;
     let mut seen = Vec::new();
     for _ in 0..4 {
@@ -113,8 +99,8 @@ async fn a_flow_stays_with_its_peer_and_other_clients_get_the_other() {
 #[tokio::test]
 async fn a_flow_ends_with_its_expected_replies_and_the_next_question_goes_on() {
     let (one, two) = (Echo::start("1").await, Echo::start("2").await);
-    let log = tempfile::NamedTempFile::new().expect("a file");
-    let setup = placed(one.address, two.address, log.path());
+    let log = SessionLog::new();
+    let setup = placed(one.address, two.address, &log);
     let alb = setup.start(&two_peers("responses = 1\nrequests = 1")).await;
     let client = client(alb.address("in")).await;
     let mut seen = Vec::new();
@@ -123,7 +109,7 @@ async fn a_flow_ends_with_its_expected_replies_and_the_next_question_goes_on() {
     }
     // One client, and yet both peers in turn.
     assert!(seen.windows(2).all(|pair| pair[0] != pair[1]), "{seen:?}");
-    let line = line(log.path(), "complete").await;
+    let line = log.wait_for("complete").await;
     for part in [
         "udp \"u\" upstream=echo",
         "received=8 sent=9",
@@ -138,12 +124,8 @@ async fn silence_ends_a_flow_and_missing_replies_count_against_the_peer() {
     // Nobody reads: datagrams arrive, and no answer comes.
     let mute = socket().await;
     let two = Echo::start("2").await;
-    let log = tempfile::NamedTempFile::new().expect("a file");
-    let setup = placed(
-        mute.local_addr().expect("an address"),
-        two.address,
-        log.path(),
-    );
+    let log = SessionLog::new();
+    let setup = placed(mute.local_addr().expect("an address"), two.address, &log);
     let alb = setup
         .start(&two_peers("idle_timeout = \"300ms\"\nresponses = 1"))
         .await;
@@ -155,7 +137,7 @@ async fn silence_ends_a_flow_and_missing_replies_count_against_the_peer() {
             .await
             .expect("sent");
     }
-    let unanswered = line(log.path(), "unanswered").await;
+    let unanswered = log.wait_for("unanswered").await;
     assert!(unanswered.contains("ended=upstream"), "{unanswered}");
     for _ in 0..4 {
         assert_eq!(ask(&client(alb.address("in")).await, b"x").await, b"2x");
@@ -166,10 +148,8 @@ async fn silence_ends_a_flow_and_missing_replies_count_against_the_peer() {
 async fn a_peer_that_is_gone_is_left_by_new_flows() {
     let gone = socket().await.local_addr().expect("an address");
     let two = Echo::start("2").await;
-    let log = tempfile::NamedTempFile::new().expect("a file");
-    let alb = placed(gone, two.address, log.path())
-        .start(&two_peers(""))
-        .await;
+    let log = SessionLog::new();
+    let alb = placed(gone, two.address, &log).start(&two_peers("")).await;
     // Enough for every worker to have asked both peers.
     for _ in 0..8 {
         client(alb.address("in"))
@@ -178,7 +158,7 @@ async fn a_peer_that_is_gone_is_left_by_new_flows() {
             .await
             .expect("sent");
     }
-    let refused = line(log.path(), "unreachable").await;
+    let refused = log.wait_for("unreachable").await;
     assert!(refused.contains(&format!("peer={gone}")), "{refused}");
     for _ in 0..4 {
         assert_eq!(ask(&client(alb.address("in")).await, b"x").await, b"2x");
@@ -215,8 +195,8 @@ async fn an_answer_comes_from_the_address_that_was_asked() {
 #[tokio::test]
 async fn the_table_of_flows_is_bounded() {
     let (one, two) = (Echo::start("1").await, Echo::start("2").await);
-    let log = tempfile::NamedTempFile::new().expect("a file");
-    let setup = placed(one.address, two.address, log.path());
+    let log = SessionLog::new();
+    let setup = placed(one.address, two.address, &log);
     let alb = setup
         .start(&two_peers("max_connections = 2\nidle_timeout = \"500ms\""))
         .await;
@@ -248,8 +228,8 @@ async fn the_table_of_flows_is_bounded() {
 #[tokio::test]
 async fn a_reload_keeps_the_flows() {
     let (one, two) = (Echo::start("1").await, Echo::start("2").await);
-    let log = tempfile::NamedTempFile::new().expect("a file");
-    let setup = placed(one.address, two.address, log.path());
+    let log = SessionLog::new();
+    let setup = placed(one.address, two.address, &log);
     let alb = setup.start(&two_peers("")).await;
     let client = client(alb.address("in")).await;
     let before = ask(&client, b"x").await;
