@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO_NET_RETRY = 5
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench bench-gm fmt lint deny docs fuzz packages
+.PHONY: help run build test bench bench-udp bench-gm fmt lint deny docs fuzz packages
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,11 @@ bench: ## compare with nginx and HAProxy on one pinned core and print the ratios
 	scripts/install-packages build bench
 	$(CARGO) build --release --locked --package alb --package alb-benches
 	benches/run
+
+bench-udp: ## compare UDP streams with those of nginx on one pinned core and print the ratios
+	scripts/install-packages build bench
+	$(CARGO) build --release --locked --package alb --package alb-benches
+	benches/udp
 
 bench-gm: ## compare our SM2, SM3 and SM4 with both builds of Tongsuo, primitives, handshakes and records
 	scripts/install-packages build

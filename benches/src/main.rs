@@ -10,6 +10,7 @@
 mod client;
 mod origin;
 mod tally;
+mod udp;
 
 use std::io::{self, BufRead, ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -32,6 +33,9 @@ const TICK: rustix::event::Timespec = rustix::event::Timespec {
 const LISTENER: u64 = u64::MAX;
 
 fn main() -> io::Result<()> {
+    if std::env::args().nth(1).as_deref() == Some("udp") {
+        return datagrams();
+    }
     let mut sockets = Sockets::new()?;
     println!("{}", sockets.listener.local_addr()?.port());
     for line in io::stdin().lock().lines() {
@@ -39,6 +43,18 @@ fn main() -> io::Result<()> {
         let order = Order::parse(&line)
             .ok_or_else(|| io::Error::other(format!("not a command: `{line}`")))?;
         println!("{}", sockets.load(&order)?);
+    }
+    Ok(())
+}
+
+fn datagrams() -> io::Result<()> {
+    let mut load = udp::Udp::new()?;
+    println!("{}", load.port());
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        let answer = load.obey(&line);
+        let answer = answer.ok_or_else(|| io::Error::other(format!("not a command: `{line}`")))?;
+        println!("{}", answer?);
     }
     Ok(())
 }

@@ -19,6 +19,11 @@ impl Tally {
         self.latencies
             .push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
     }
+
+    /// How many requests were counted.
+    pub fn count(&self) -> usize {
+        self.latencies.len()
+    }
 }
 
 impl fmt::Display for Tally {
