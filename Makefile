@@ -4,10 +4,10 @@ CARGO ?= cargo
 export CARGO_NET_RETRY = 5
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench bench-udp bench-gm fmt lint deny docs fuzz packages
+.PHONY: help run build test bench bench-udp bench-mail bench-gm fmt lint deny docs fuzz packages
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## build a release and start `alb quickstart`: a gateway to try, with nothing configured
 	scripts/install-packages build
@@ -34,6 +34,11 @@ bench-udp: ## compare UDP streams with those of nginx on one pinned core and pri
 	scripts/install-packages build bench
 	$(CARGO) build --release --locked --package alb --package alb-benches
 	benches/udp
+
+bench-mail: ## compare the mail proxy with nginx's mail module on one pinned core: logins, messages, volume, memory
+	scripts/install-packages build bench
+	$(CARGO) build --release --locked --package alb --package alb-benches
+	benches/mail
 
 bench-gm: ## compare our SM2, SM3 and SM4 with both builds of Tongsuo, primitives, handshakes and records
 	scripts/install-packages build

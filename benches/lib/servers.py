@@ -21,7 +21,7 @@ def start_alb(stack, directory, program, config, *ports):
 def start_nginx(stack, directory, blocks, *ports, modules=()):
     """nginx of one process with these blocks (`http {…}`, `stream {…}`). Returns its process id."""
     prefix = directory / "nginx"
-    prefix.mkdir()
+    prefix.mkdir(exist_ok=True)
     load = "".join(f"load_module {NGINX_MODULES / module}.so; " for module in modules)
     (prefix / "nginx.conf").write_text(f"""
 {load}

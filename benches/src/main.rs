@@ -4,10 +4,11 @@
 //! that they, and not the server, are measured. Here both are one loop over epoll which does the least that can be done
 //! over sockets: a read and a write per message.
 //!
-//! Prints the port of the origin; then reads commands, `PORT PATH CONNECTIONS SECONDS`, and answers each with one line:
-//! `REQUESTS SECONDS P50_US P99_US ERRORS`.
+//! With the argument `mail` or `udp` it is the load of `benches/mail` or `benches/udp` instead. Else it prints the port of the
+//! origin; then reads commands, `PORT PATH CONNECTIONS SECONDS`, and answers each with one line: `REQUESTS SECONDS P50_US P99_US ERRORS`.
 
 mod client;
+mod mail;
 mod origin;
 mod tally;
 mod udp;
@@ -33,8 +34,10 @@ const TICK: rustix::event::Timespec = rustix::event::Timespec {
 const LISTENER: u64 = u64::MAX;
 
 fn main() -> io::Result<()> {
-    if std::env::args().nth(1).as_deref() == Some("udp") {
-        return datagrams();
+    match std::env::args().nth(1).as_deref() {
+        Some("udp") => return datagrams(),
+        Some("mail") => return mail::main(),
+        _ => {}
     }
     let mut sockets = Sockets::new()?;
     println!("{}", sockets.listener.local_addr()?.port());
