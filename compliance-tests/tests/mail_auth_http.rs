@@ -94,6 +94,7 @@ const ASKING: &str = r#"
     [mail_auth.service.http]
     upstream = "service"
     path = "/auth"
+    keepalive = 0
     headers = { X-Key = "secret" }
     pass_client_certificate = true
     [upstream.service]

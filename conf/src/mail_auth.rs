@@ -99,6 +99,11 @@ pub struct MailAuthHttp {
     #[serde(deserialize_with = "within::<1, 65_535, _, _>")]
     #[schemars(range(min = 1, max = 65_535))]
     pub in_flight: u32,
+    /// Connections that each worker keeps open for the next request, 0 to 1024, if the service says `Connection:
+    /// keep-alive` and the length of its answer. `0`: each request has a connection of its own, and is nginx's to the byte.
+    #[serde(deserialize_with = "within::<0, 1024, _, _>")]
+    #[schemars(range(max = 1024))]
+    pub keepalive: u32,
 }
 
 impl Default for MailAuthHttp {
@@ -112,6 +117,7 @@ impl Default for MailAuthHttp {
             pass_client_certificate: false,
             allowed_backends: Vec::new(),
             in_flight: 256,
+            keepalive: 16,
         }
     }
 }

@@ -117,7 +117,7 @@ fn answer(fields: &Fields<'_>, http: u16) -> Result<Answer, Malformed> {
 }
 
 /// The head without the empty line that ends it. Lines may end in LF alone, as nginx takes them.
-fn head(bytes: &[u8]) -> Option<&[u8]> {
+pub(super) fn head(bytes: &[u8]) -> Option<&[u8]> {
     let mut start = 0;
     loop {
         let end = start + bytes[start..].iter().position(|byte| *byte == b'\n')?;

@@ -4,6 +4,7 @@
 //! whatever is missing or odd keeps the client out.
 
 mod answer;
+mod idle;
 mod request;
 
 pub use answer::{Answer, Malformed, Status, parse as parse_answer};
@@ -13,8 +14,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alb_conf::MailAuthHttp;
+use alb_core::Stream;
 use alb_core::access::AddressSet;
-use alb_core::upstream::{Cursor, Outcome, PeerAddress, Tried, Upstream, connect};
+use alb_core::upstream::{Cursor, Outcome, PeerAddress, PeerRef, Tried, Upstream, connect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -24,6 +26,8 @@ use super::decision::{Accepted, Attempt, Decision, Refusal};
 
 /// Longest head of an answer, in bytes.
 const MAX_ANSWER: usize = 16 * 1024;
+/// Room for a usual one.
+const USUAL_ANSWER: usize = 1024;
 /// Longest wait that an answer may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Shortest wait before a service that said WAIT is asked again.
@@ -40,6 +44,7 @@ pub struct HttpSource {
     /// Names an answer may give in `Auth-Pool`.
     pools: Arc<[Arc<str>]>,
     in_flight: Semaphore,
+    connections: idle::Connections,
 }
 
 impl HttpSource {
@@ -52,6 +57,7 @@ impl HttpSource {
             allowed: AddressSet::of(written.allowed_backends.iter().map(|prefix| &**prefix)),
             pools,
             in_flight: Semaphore::new(written.in_flight as usize),
+            connections: idle::Connections::new(written.keepalive),
         }
     }
 
@@ -118,10 +124,7 @@ impl HttpSource {
                 PeerAddress::Tcp(_) => peer.host().unwrap_or(LOCAL_HOST),
             };
             let request = self.settings.write(host, attempt, method, user);
-            let result = match connect(&peer, self.upstream.settings()).await {
-                Ok(stream) => converse(stream, &request).await,
-                Err(error) => Err(error.to_string()),
-            };
+            let result = self.ask_peer(&peer, &request).await;
             let outcome = if result.is_ok() {
                 Outcome::Success
             } else {
@@ -134,6 +137,51 @@ impl HttpSource {
             }
         }
         Err(last)
+    }
+
+    /// Asks on a connection that has been kept, or on a new one.
+    async fn ask_peer(&self, peer: &PeerRef, request: &[u8]) -> Result<Answer, String> {
+        let kept = self.connections.take(peer.address(), Instant::now());
+        // The service may close it at this very moment; the question has no effect, so it can be asked again.
+        if let Some(stream) = kept
+            && let Ok(answer) = self.converse(peer, stream, request).await
+        {
+            return Ok(answer);
+        }
+        let stream = connect(peer, self.upstream.settings()).await;
+        let stream = stream.map_err(|error| error.to_string())?;
+        self.converse(peer, stream, request).await
+    }
+
+    /// Sends a request, reads the answer to it, and keeps the connection if the service does.
+    async fn converse(
+        &self,
+        peer: &PeerRef,
+        mut stream: Stream,
+        request: &[u8],
+    ) -> Result<Answer, String> {
+        let failed = |error: std::io::Error| error.to_string();
+        stream.write_all(request).await.map_err(failed)?;
+        stream.flush().await.map_err(failed)?;
+        // It may hold the password of the server.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(USUAL_ANSWER));
+        loop {
+            make_room(&mut bytes)?;
+            let read = stream.read_buf(&mut *bytes).await.map_err(failed)?;
+            match parse_answer(&bytes).map_err(|error| error.to_string())? {
+                Some(answer) => {
+                    if idle::is_reusable(&bytes) {
+                        self.connections
+                            .keep(peer.address(), stream, Instant::now());
+                    }
+                    return Ok(answer);
+                }
+                None if read == 0 => {
+                    return Err("it closed the connection before the end of its answer".into());
+                }
+                None => {}
+            }
+        }
     }
 
     fn act(&self, answer: Answer, start: Accepted) -> Decision {
@@ -183,31 +231,18 @@ impl HttpSource {
     }
 }
 
-/// Sends a request and reads the answer to it.
-async fn converse(mut stream: alb_core::Stream, request: &[u8]) -> Result<Answer, String> {
-    let failed = |error: std::io::Error| error.to_string();
-    stream.write_all(request).await.map_err(failed)?;
-    stream.flush().await.map_err(failed)?;
-    // It may hold the password of the server.
-    let mut answer = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
-    loop {
-        let room = MAX_ANSWER - answer.len();
-        if room == 0 {
-            return Err(format!(
-                "the head of its answer is longer than {MAX_ANSWER} bytes"
-            ));
-        }
-        let read = (&mut stream)
-            .take(room as u64)
-            .read_buf(&mut *answer)
-            .await
-            .map_err(failed)?;
-        match parse_answer(&answer).map_err(|error| error.to_string())? {
-            Some(answer) => return Ok(answer),
-            None if read == 0 => {
-                return Err("it closed the connection before the end of its answer".into());
-            }
-            None => {}
-        }
+/// Makes room for more of an answer, leaving no copy of it behind.
+fn make_room(bytes: &mut Zeroizing<Vec<u8>>) -> Result<(), String> {
+    if bytes.len() < bytes.capacity() {
+        return Ok(());
     }
+    if bytes.len() >= MAX_ANSWER {
+        return Err(format!(
+            "the head of its answer is longer than {MAX_ANSWER} bytes"
+        ));
+    }
+    let mut larger = Zeroizing::new(Vec::with_capacity(2 * bytes.capacity()));
+    larger.extend_from_slice(bytes);
+    *bytes = larger;
+    Ok(())
 }

@@ -24,6 +24,9 @@ pub enum Method<'a> {
     None(Envelope<'a>),
 }
 
+/// Bytes of all names of fields, addresses, words and numbers in a request.
+const NAMES_AND_NUMBERS: usize = 1536;
+
 /// What is the same in every request.
 pub struct Settings {
     start: String,
@@ -75,10 +78,12 @@ impl Settings {
     pub(super) fn new(written: &MailAuthHttp) -> Self {
         let fields = written.headers.iter();
         let fields = fields.map(|(name, value)| format!("{name}: {value}\r\n"));
+        // Not nginx's: it asks each time anew.
+        let stay = ["", "Connection: keep-alive\r\n"][usize::from(written.keepalive > 0)];
         Settings {
             start: format!("GET {} HTTP/1.0\r\nHost: ", *written.path),
             host: written.host.as_ref().map(|host| host.to_string()),
-            headers: fields.collect(),
+            headers: fields.collect::<String>() + stay,
             pass_certificate: written.pass_client_certificate,
         }
     }
@@ -91,8 +96,8 @@ impl Settings {
         method: Method<'_>,
         user: &str,
     ) -> Zeroizing<Vec<u8>> {
-        // Room for all, so that no copy of the password is left behind by growing.
-        let mut out = Lines(Zeroizing::new(Vec::with_capacity(64 * 1024)));
+        let room = self.room(host, attempt, method, user);
+        let mut out = Lines(Zeroizing::new(Vec::with_capacity(room)));
         out.0.extend_from_slice(self.start.as_bytes());
         out.0
             .extend_from_slice(self.host.as_deref().unwrap_or(host).as_bytes());
@@ -117,6 +122,26 @@ impl Settings {
         out.0.extend_from_slice(self.headers.as_bytes());
         out.0.extend_from_slice(b"\r\n");
         out.0
+    }
+
+    /// Bytes that a request takes at most, so that no copy of the password is left behind by growing. All of them are wiped
+    /// in the end, so it is not many more.
+    fn room(&self, host: &str, attempt: &Attempt<'_>, method: Method<'_>, user: &str) -> usize {
+        let host = self.host.as_deref().unwrap_or(host);
+        let fixed = self.start.len() + host.len() + self.headers.len();
+        let envelope = match method {
+            Method::None(envelope) => {
+                3 * envelope.helo.len() + envelope.mail.len() + envelope.rcpt.len()
+            }
+            _ => 0,
+        };
+        let shown = 3 * (user.len() + method.password().len());
+        let salt = method.salt().map_or(0, str::len);
+        let certificate = match attempt.tls().map(|tls| &tls.peer) {
+            Some(Some(_)) => 64 * 1024,
+            _ => 0,
+        };
+        NAMES_AND_NUMBERS + fixed + envelope + shown + salt + certificate
     }
 
     fn write_client(&self, out: &mut Lines, attempt: &Attempt<'_>) {

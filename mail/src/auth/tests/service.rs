@@ -184,3 +184,37 @@ async fn an_empty_name_is_no_other_name() {
     let who = accepted(ask(&format!("{OK}Auth-User: \r\n\r\n")).await);
     assert_eq!(who.login, "zhang");
 }
+
+/// A service that lets everybody in over connections that it keeps for two questions; it tells the number of the
+/// connection that each came on.
+async fn keeping_service() -> (SocketAddr, mpsc::UnboundedReceiver<u32>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    let (sender, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        for connection in 0.. {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            for _ in 0..2 {
+                let mut request = Vec::new();
+                while !request.ends_with(b"Connection: keep-alive\r\n\r\n") {
+                    assert!(stream.read_buf(&mut request).await.expect("a request") > 0);
+                }
+                let answer = format!("{OK}Content-Length: 2\r\nConnection: keep-alive\r\n\r\nok");
+                let answered = stream.write_all(answer.as_bytes()).await;
+                answered.expect("a client that waits");
+                let _ = sender.send(connection);
+            }
+        }
+    });
+    (address, receiver)
+}
+
+#[tokio::test]
+async fn its_connections_are_used_again_until_it_closes_them() {
+    let (address, mut connections) = keeping_service().await;
+    let authenticator = build(&toml(address)).expect("an authenticator");
+    for expected in [0, 0, 1, 1, 2] {
+        accepted(login(&authenticator, "zhang", "pw").await);
+        assert_eq!(connections.recv().await, Some(expected));
+    }
+}

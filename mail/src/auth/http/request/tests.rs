@@ -33,6 +33,7 @@ fn write(
 ) -> Vec<u8> {
     let mut written = MailAuthHttp {
         path: "/auth".to_owned().into(),
+        keepalive: 0,
         ..MailAuthHttp::default()
     };
     for (name, value) in [("X-Key", "secret"), ("X-Two", "two")] {
