@@ -7,7 +7,7 @@ use crate::backend::Backend;
 use crate::client::Client;
 
 /// Carries bytes until both directions are over, and writes the line of the log.
-pub async fn run(client: Client, backend: Backend) {
+pub fn run(client: Client, backend: Backend) -> impl Future<Output = ()> {
     let Client {
         wire,
         service,
@@ -27,23 +27,26 @@ pub async fn run(client: Client, backend: Backend) {
         .with_from_client(wire.buffer.to_vec())
         .with_from_upstream(server.buffer.to_vec())
         .paced(permit.throttle(), permit.throttle());
-    drop((wire.buffer, server.buffer));
-    let drained = async {
-        worker.drain.begun().await;
-        // Sessions end one after the other, not all at once: their clients come back at once.
-        tokio::time::sleep(spread(record.id())).await;
-    };
-    let ended = tokio::select! {
-        biased;
-        ended = relay.run(&mut near, &mut far) => Some(ended),
-        () = drained => None,
-    };
-    (record.received, record.sent) = (relay.received(), relay.sent());
-    match ended {
-        None => record.end(Side::Gateway, "draining"),
-        Some(ended) => record.end(ended.by, ended.why.as_str()),
+    // Only what the relay needs goes into its future, and nothing twice.
+    let drain = worker.drain.clone();
+    async move {
+        let drained = async {
+            drain.begun().await;
+            // Sessions end one after the other, not all at once: their clients come back at once.
+            tokio::time::sleep(spread(record.id())).await;
+        };
+        let ended = tokio::select! {
+            biased;
+            ended = relay.run(&mut near, &mut far) => Some(ended),
+            () = drained => None,
+        };
+        (record.received, record.sent) = (relay.received(), relay.sent());
+        match ended {
+            None => record.end(Side::Gateway, "draining"),
+            Some(ended) => record.end(ended.by, ended.why.as_str()),
+        }
+        drop((active, permit));
     }
-    drop((active, permit));
 }
 
 /// When a session of a leaving worker ends: all of them within 30 seconds.

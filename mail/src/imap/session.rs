@@ -10,7 +10,6 @@ use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::login::{self, Asked, Outcome};
 use crate::refused::Refused;
-use crate::relay;
 use crate::sasl::{Credentials, Failure, Mechanism, Mechanisms};
 
 /// What may be offered of what every server has.
@@ -35,30 +34,31 @@ enum Next {
     Relay(Box<Backend>),
 }
 
-/// Serves a client from the greeting to the end.
-pub async fn serve(mut client: Client) {
+/// Serves a client from the greeting to its login; `None` if the session has ended before.
+pub async fn log_in(mut client: Client) -> Option<(Client, Box<Backend>)> {
     let mut session = Session::default();
     if let Err(stop) = session.greet(&mut client).await {
-        return client.leave(&stop, farewell(&stop)).await;
+        client.leave(&stop, farewell(&stop)).await;
+        return None;
     }
     loop {
         match session.step(&mut client).await {
             Ok(Next::Command) => {}
             Ok(Next::Upgrade(tag)) => {
                 let go_ahead = format!("{tag} OK Begin TLS negotiation now\r\n");
-                match Box::pin(client.upgrade(&go_ahead)).await {
-                    // Nothing that was said before counts.
-                    Some(secured) => client = secured,
-                    None => return,
-                }
+                // Nothing that was said before counts.
+                client = Box::pin(client.upgrade(&go_ahead)).await?;
                 session = Session {
                     promised: session.promised,
                     mechanisms: session.mechanisms,
                     ..Session::default()
                 };
             }
-            Ok(Next::Relay(backend)) => return relay::run(client, *backend).await,
-            Err(stop) => return client.leave(&stop, farewell(&stop)).await,
+            Ok(Next::Relay(backend)) => return Some((client, backend)),
+            Err(stop) => {
+                client.leave(&stop, farewell(&stop)).await;
+                return None;
+            }
         }
     }
 }

@@ -4,4 +4,4 @@ mod command;
 mod session;
 
 pub use command::{Command, parse};
-pub use session::serve;
+pub use session::log_in;

@@ -9,7 +9,6 @@ use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::login::{self, Asked, Outcome};
 use crate::refused::Refused;
-use crate::relay;
 use crate::sasl::{Challenge, Credentials, Failure, Mechanism, Mechanisms};
 
 /// Longest command with its end (RFC 2449 § 4).
@@ -37,20 +36,18 @@ enum Next {
     Relay(Box<Backend>),
 }
 
-/// Serves a client from the greeting to the end.
-pub async fn serve(mut client: Client) {
+/// Serves a client from the greeting to its login; `None` if the session has ended before.
+pub async fn log_in(mut client: Client) -> Option<(Client, Box<Backend>)> {
     let mut session = Session::default();
     if let Err(stop) = session.greet(&mut client).await {
-        return client.leave(&stop, farewell(&stop)).await;
+        client.leave(&stop, farewell(&stop)).await;
+        return None;
     }
     loop {
         match session.step(&mut client).await {
             Ok(Next::Command) => {}
             Ok(Next::Upgrade) => {
-                match Box::pin(client.upgrade("+OK Begin TLS negotiation now\r\n")).await {
-                    Some(secured) => client = secured,
-                    None => return,
-                }
+                client = Box::pin(client.upgrade("+OK Begin TLS negotiation now\r\n")).await?;
                 // Nothing that was said before counts.
                 session = Session {
                     promised: session.promised,
@@ -58,8 +55,11 @@ pub async fn serve(mut client: Client) {
                     ..Session::default()
                 };
             }
-            Ok(Next::Relay(backend)) => return relay::run(client, *backend).await,
-            Err(stop) => return client.leave(&stop, farewell(&stop)).await,
+            Ok(Next::Relay(backend)) => return Some((client, backend)),
+            Err(stop) => {
+                client.leave(&stop, farewell(&stop)).await;
+                return None;
+            }
         }
     }
 }

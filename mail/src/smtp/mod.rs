@@ -16,4 +16,4 @@ pub mod xtext;
 
 pub use command::{Command, parse};
 pub use framer::{Framer, Unit, Violation};
-pub use session::serve;
+pub use session::{Rest, log_in};

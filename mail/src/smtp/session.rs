@@ -1,5 +1,6 @@
 //! An SMTP session before its server is known: greeting, EHLO, STARTTLS, AUTH; in MX mode MAIL and the first RCPT.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,20 +43,21 @@ enum Next {
     Chosen(Box<Backend>, Arc<Pool>, BytesMut),
 }
 
-/// Serves a client from the greeting to the end.
-pub async fn serve(mut client: Client) {
+/// The rest of a session whose server is known.
+pub type Rest = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Serves a client until its server is known; `None` if the session has ended before.
+pub async fn log_in(mut client: Client) -> Option<Rest> {
     let mut session = Session::new(&client);
     if let Err(stop) = session.greet(&mut client).await {
-        return client.leave(&stop, farewell(&stop)).await;
+        client.leave(&stop, farewell(&stop)).await;
+        return None;
     }
     loop {
         match session.step(&mut client).await {
             Ok(Next::Command) => {}
             Ok(Next::Upgrade) => {
-                match Box::pin(client.upgrade("220 2.0.0 Ready to start TLS\r\n")).await {
-                    Some(secured) => client = secured,
-                    None => return,
-                }
+                client = Box::pin(client.upgrade("220 2.0.0 Ready to start TLS\r\n")).await?;
                 // Nothing that was said before counts (RFC 3207 § 4.2).
                 session = Session {
                     offers: session.offers,
@@ -64,17 +66,28 @@ pub async fn serve(mut client: Client) {
                 };
             }
             Ok(Next::LoggedIn(backend)) => {
-                let (relay, _active) = Relay::new(client, *backend, None);
-                return Box::pin(relay.run()).await;
+                let (relay, active) = Relay::new(client, *backend, None);
+                return Some(rest(relay, active));
             }
             Ok(Next::Chosen(backend, pool, rcpt)) => {
-                let (mut relay, _active) = Relay::new(client, *backend, Some(pool));
+                let (mut relay, active) = Relay::new(client, *backend, Some(pool));
                 relay.replay(&session.mail.unwrap_or_default(), &rcpt);
-                return Box::pin(relay.run()).await;
+                return Some(rest(relay, active));
             }
-            Err(stop) => return client.leave(&stop, farewell(&stop)).await,
+            Err(stop) => {
+                client.leave(&stop, farewell(&stop)).await;
+                return None;
+            }
         }
     }
+}
+
+/// The session at its server, which is counted there for as long as it lives.
+fn rest(relay: Relay, active: impl Sized + 'static) -> Rest {
+    Box::pin(async move {
+        let _active = active;
+        relay.run().await;
+    })
 }
 
 /// RFC 4954 § 4 has a reply of its own for it; the rest of the line must not be taken for commands.

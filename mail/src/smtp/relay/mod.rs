@@ -5,6 +5,7 @@ mod answers;
 mod commands;
 mod units;
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,7 @@ use crate::client::{Client, Stop};
 use crate::service::Pool;
 use crate::wire::Wire;
 
-/// Bytes read at once: of commands, and of a message.
-const OF_LINES: usize = 4 * 1024;
+/// Bytes of a message read at once.
 const OF_BODY: usize = 32 * 1024;
 
 /// Commands whose answers may be due before more are read.
@@ -112,11 +112,10 @@ impl Relay {
     /// Waits for either side to say more.
     async fn wait(&mut self) -> Result<(), Stop> {
         let deadline = Instant::now() + self.patience();
-        let room = if self.framer.is_in_body() {
-            OF_BODY
-        } else {
-            OF_LINES
-        };
+        let in_body = self.framer.is_in_body();
+        if !in_body {
+            self.client.wire.let_go();
+        }
         let more = self.client.wire.buffer.len() < OF_BODY && self.replies.len() < MOST_DUE;
         let drain = &self.client.worker.drain;
         let begun = async {
@@ -130,7 +129,7 @@ impl Relay {
                 0 => Err(Stop::Violation("server_closed")),
                 _ => Ok(()),
             },
-            filled = self.client.wire.fill_by(room), if more => match filled? {
+            filled = more_of(&mut self.client.wire, in_body), if more => match filled? {
                 0 => Err(Stop::Closed),
                 _ => Ok(()),
             },
@@ -165,12 +164,13 @@ impl Relay {
                     .send(&self.to_server)
                     .await
                     .map_err(|_| Stop::Violation("server_closed"))?;
-                self.to_server.clear();
+                // A session that waits for the next message keeps no room for it.
+                self.to_server = BytesMut::new();
             }
             if !self.to_client.is_empty() {
                 self.client.record.sent += self.to_client.len() as u64;
                 self.client.wire.send(&self.to_client).await?;
-                self.to_client.clear();
+                self.to_client = BytesMut::new();
             }
             Ok(())
         };
@@ -192,5 +192,13 @@ impl Relay {
             Stop::Violation("bare_line_end") => "521 5.5.2 Lines must end with CRLF\r\n",
             _ => "",
         }
+    }
+}
+
+/// Reads commands, or much of a message.
+async fn more_of(client: &mut Wire, in_body: bool) -> io::Result<usize> {
+    match in_body {
+        true => client.fill_by(OF_BODY).await,
+        false => client.fill().await,
     }
 }
