@@ -2,65 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Command;
 
-use alb_compliance_tests::address::Reserved;
-use alb_compliance_tests::origin::{Echo, Version};
-use alb_compliance_tests::process::Process;
+use alb_compliance_tests::origin::{Dns, Echo, Version};
 use alb_compliance_tests::{Alb, Client, Speak};
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
-
-/// A name server of ours; its names are in a file that it reads again on SIGHUP.
-struct Dns {
-    process: Process,
-    address: Reserved,
-    directory: TempDir,
-}
-
-impl Dns {
-    async fn start(hosts: &str, more: &[String]) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let address = Reserved::v4();
-        std::fs::write(directory.path().join("hosts"), hosts).expect("a file of ours");
-        let mut command = Command::new("dnsmasq");
-        command
-            .args([
-                "--keep-in-foreground",
-                "--conf-file=/dev/null",
-                "--no-resolv",
-                "--no-hosts",
-            ])
-            .args([
-                "--log-facility=-",
-                "--pid-file=",
-                "--user=root",
-                "--local=/test/",
-                "--local-ttl=1",
-            ])
-            .args(["--bind-interfaces", "--listen-address=127.0.0.1"])
-            .arg(format!("--port={}", address.address().port()))
-            .arg(format!(
-                "--addn-hosts={}",
-                directory.path().join("hosts").display()
-            ))
-            .args(more);
-        let process = Process::start("dnsmasq", &mut command);
-        process.wait_for("started").await;
-        Self {
-            process,
-            address,
-            directory,
-        }
-    }
-
-    fn tell(&self, hosts: &str) {
-        let path: &Path = self.directory.path();
-        std::fs::write(path.join("hosts"), hosts).expect("a file of ours");
-        self.process.signal(Signal::SIGHUP);
-    }
-}
 
 fn configuration(peer: &str) -> String {
     format!(
@@ -112,7 +57,7 @@ async fn peers_follow_their_name_and_stay_when_it_falls_silent() {
     let (port, _origins) = origins().await;
     let dns = Dns::start("127.0.0.1 app.test\n127.0.0.2 app.test\n", &[]).await;
     let alb = Alb::new()
-        .place("dns", dns.address.address())
+        .place("dns", dns.address())
         .start(&configuration(&format!("app.test:{port}")))
         .await;
     assert_eq!(reached(&alb).await, set(&["one", "two"]));
@@ -133,13 +78,13 @@ async fn peers_follow_their_name_and_stay_when_it_falls_silent() {
 async fn a_name_server_that_does_not_answer_delays_no_start_for_long_and_is_asked_again() {
     let (port, _origins) = origins().await;
     let dns = Dns::start("127.0.0.1 app.test\n", &[]).await;
-    dns.process.signal(Signal::SIGSTOP);
+    dns.process().signal(Signal::SIGSTOP);
     let alb = Alb::new()
-        .place("dns", dns.address.address())
+        .place("dns", dns.address())
         .start(&configuration(&format!("app.test:{port}")))
         .await;
     assert_eq!(reached(&alb).await, set(&["503"]));
-    dns.process.signal(Signal::SIGCONT);
+    dns.process().signal(Signal::SIGCONT);
     alb.wait_for_log("name resolved").await;
     assert_eq!(reached(&alb).await, set(&["one"]));
 }
@@ -162,7 +107,7 @@ async fn service_records_tell_ports_weights_and_backups() {
     ];
     let dns = Dns::start("127.0.0.1 host.test\n", &records).await;
     let alb = Alb::new()
-        .place("dns", dns.address.address())
+        .place("dns", dns.address())
         .start(&configuration("srv:_http._tcp.app.test"))
         .await;
     assert_eq!(reached(&alb).await, set(&["one", "two"]));

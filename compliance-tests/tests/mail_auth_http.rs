@@ -49,18 +49,18 @@ impl Service {
     }
 }
 
-/// nginx's mail module in front of a service, at four addresses: SMTP, IMAP, POP3, and SMTP within TLS.
+/// nginx's mail module in front of a service, at five addresses: SMTP, IMAP, POP3, SMTP within TLS, and SMTP without login.
 struct NginxMail {
     _process: Process,
     _directory: tempfile::TempDir,
-    at: [Reserved; 4],
+    at: [Reserved; 5],
 }
 
 impl NginxMail {
     async fn start(service: SocketAddr, pki: &Pki) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let at = [(); 4].map(|()| Reserved::v4());
-        let [smtp, imap, pop3, smtps] = &at;
+        let at = [(); 5].map(|()| Reserved::v4());
+        let [smtp, imap, pop3, smtps, mx] = &at;
         let pki = pki.path().display();
         let config = format!(
             "load_module /usr/lib/nginx/modules/ngx_mail_module.so;\ndaemon off;\nmaster_process off;\nerror_log stderr notice;\npid nginx.pid;\nevents {{}}\n\
@@ -68,10 +68,12 @@ impl NginxMail {
              server {{ listen {}; protocol smtp; smtp_auth plain login cram-md5; }}\n\
              server {{ listen {}; protocol imap; }}\n\
              server {{ listen {}; protocol pop3; pop3_auth plain; }}\n\
+             server {{ listen {}; protocol smtp; smtp_auth none; }}\n\
              server {{ listen {} ssl; ssl_protocols TLSv1.3; protocol smtp; smtp_auth plain external; ssl_certificate {pki}/server.pem; ssl_certificate_key {pki}/server.key; ssl_verify_client optional; ssl_client_certificate {pki}/ca.pem; }}\n}}\n",
             smtp.address(),
             imap.address(),
             pop3.address(),
+            mx.address(),
             smtps.address(),
         );
         std::fs::write(directory.path().join("nginx.conf"), config).expect("a file of ours");
@@ -103,7 +105,7 @@ const ASKING: &str = r#"
     peers = ["127.0.0.1:9"]
 "#;
 
-/// SMTP, IMAP, POP3, and SMTP within TLS, for [`NginxMail`]'s counterpart.
+/// The same for [`NginxMail`]'s counterpart.
 const LISTENERS: &str = r#"
     [[mail]]
     protocol = "smtp"
@@ -131,6 +133,12 @@ const LISTENERS: &str = r#"
     auth = "service"
     mechanisms = ["plain", "external"]
     tls = { mode = "implicit", identities = ["tls"], client_auth = { mode = "optional", ca = ["$pki/ca.pem"] } }
+    [[mail]]
+    protocol = "smtp"
+    listen = ["$mx"]
+    upstream = "nobody"
+    auth = "service"
+    smtp = { mx = { relay_domains = ["gov.example"] } }
 "#;
 
 /// What the client says, and how the answer begins.
@@ -165,11 +173,11 @@ async fn a_service_is_asked_byte_for_byte_as_nginx_asks_it() {
         .place("service", service.address())
         .start(&format!("{LISTENERS}{ASKING}{identities}"))
         .await;
-    let ours = ["smtp", "imap", "pop3", "smtps"].map(|name| alb.address(name));
+    let ours = ["smtp", "imap", "pop3", "smtps", "mx"].map(|name| alb.address(name));
     let theirs = nginx.at.each_ref().map(Reserved::address);
     let ehlo = ("EHLO client.test", "250 ");
     // `\0al ice%\0p w%~`; `tim` with a digest of nothing in particular.
-    let dialogues: [(usize, &str, &[Turn]); 5] = [
+    let dialogues: [(usize, &str, &[Turn]); 6] = [
         (
             0,
             "220",
@@ -196,6 +204,15 @@ async fn a_service_is_asked_byte_for_byte_as_nginx_asks_it() {
         ),
         (1, "* OK", &[("a LOGIN \"bob\" \"p w\"", "a NO")]),
         (2, "+OK", &[("USER bob", "+OK"), ("PASS a b ", "-ERR")]),
+        (
+            4,
+            "220",
+            &[
+                ehlo,
+                ("mail FROM:<a@b.example>", "250"),
+                ("RCPT TO:<c@gov.example>", "535"),
+            ],
+        ),
     ];
     for (index, greeting, lines) in dialogues {
         let mut seen = Vec::new();

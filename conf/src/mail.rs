@@ -207,6 +207,8 @@ pub struct MailSmtp {
     /// How long a client must wait for the greeting; one that speaks earlier is turned away.
     #[serde(deserialize_with = "within_time::<0, 60, _>")]
     pub greeting_delay: Time,
+    /// Whether the names of clients are looked up (PTR, confirmed by an address of the name), for `mail_auth` with `http` and for XCLIENT.
+    pub client_names: bool,
     /// Takes mail from other servers, without login, for the domains named.
     pub mx: Option<Spanned<MailMx>>,
 }
@@ -222,6 +224,7 @@ impl Default for MailSmtp {
             bare_lf: BareLf::Reject,
             extra_verbs: Vec::new(),
             greeting_delay: Time::seconds(0),
+            client_names: false,
             mx: None,
         }
     }

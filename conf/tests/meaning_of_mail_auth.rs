@@ -109,9 +109,9 @@ fn who_checks_a_mechanism_must_be_able_to() {
     );
     let expected = [
         format!("5:15 warning: `ntlm` {WEAK}"),
-        format!("5:23 warning: `apop` {WEAK}"),
         "5:23 error: nobody can check `apop` | it needs the clear password: a `mail_auth` with `http` or `file`".to_owned(),
         "5:23 error: only POP3 has `apop` | use `cram-md5`".to_owned(),
+        format!("5:23 warning: `apop` {WEAK}"),
     ];
     assert_found(&found, &expected.each_ref().map(String::as_str));
     let found = self::found("mechanisms = [\"scram-sha-1\"]", "file = \"users\"", "");

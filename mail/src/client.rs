@@ -12,6 +12,7 @@ use bytes::BytesMut;
 use tokio::time::{sleep, timeout, timeout_at};
 
 use crate::audit::Record;
+use crate::client_name::ClientName;
 use crate::line;
 use crate::refused::{Refused, turn_away};
 use crate::sasl::Mechanism;
@@ -25,6 +26,8 @@ pub struct Client {
     pub wire: Wire,
     /// Its facts.
     pub info: ConnInfo,
+    /// Its name in DNS (SMTP).
+    pub name: ClientName,
     /// TLCP and TLS, until they are in use.
     pub acceptor: Option<Arc<Acceptor>>,
     /// The listener it came to.
@@ -126,6 +129,7 @@ impl Client {
             wire: Wire::new(Stream::Plain(socket)),
             record: Record::begin(&worker.log, &service, &info),
             info,
+            name: ClientName::default(),
             acceptor,
             service,
             worker,
@@ -251,6 +255,7 @@ impl Client {
     pub async fn secure(self) -> Option<Self> {
         let Client {
             mut info,
+            name,
             mut record,
             service,
             worker,
@@ -276,6 +281,7 @@ impl Client {
                 let secured = Client {
                     wire,
                     info,
+                    name,
                     acceptor: None,
                     service,
                     worker,

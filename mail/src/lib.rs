@@ -8,6 +8,7 @@ pub mod auth;
 mod backend;
 mod capabilities;
 mod client;
+mod client_name;
 mod guesses;
 pub mod imap;
 mod limits;
@@ -24,6 +25,7 @@ pub mod smtp;
 mod wire;
 mod worker;
 
+pub use client_name::ClientName;
 pub use limits::Limits;
 pub use refused::{Refused, refuse};
 pub use service::{Parts, Service};

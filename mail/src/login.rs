@@ -15,6 +15,7 @@ use crate::auth::{self, Accepted, Attempt, Decision};
 use crate::backend::{self, Backend, Failed, Pending, Step, Visit};
 use crate::capabilities::Offers;
 use crate::client::{AHEAD, Client, Stop};
+use crate::client_name::ClientName;
 use crate::guesses::{self, Before};
 use crate::limits;
 use crate::sasl::{self, Challenge, Credentials, Exchange, Failure, MAX_LINE, Mechanism, Proof};
@@ -193,6 +194,7 @@ async fn attempt(
     let Client {
         wire,
         info,
+        name,
         service,
         worker,
         record,
@@ -200,7 +202,7 @@ async fn attempt(
     } = &mut *client;
     let mut result = tokio::select! {
         biased;
-        result = Box::pin(decide_and_visit(service, info, worker, asked, number, record)) => result,
+        result = Box::pin(decide_and_visit(service, info, worker, name, asked, number, record)) => result,
         () = wire.closed(AHEAD) => return Err(Stop::Closed),
     };
     loop {
@@ -273,6 +275,7 @@ async fn decide_and_visit(
     service: &Arc<Service>,
     info: &ConnInfo,
     worker: &Worker,
+    name: &ClientName,
     asked: &Asked<'_>,
     number: u32,
     record: &mut audit::Record,
@@ -280,7 +283,7 @@ async fn decide_and_visit(
     let attempt = Attempt {
         protocol: service.protocol,
         conn: info,
-        client_host: None,
+        client_name: name,
         number,
         what: auth::Asked::Login(asked.credentials),
     };
@@ -314,6 +317,7 @@ async fn decide_and_visit(
         server: accepted.server,
         proof: proof_of(&accepted, &asked.credentials.proof),
         helo: asked.helo,
+        name,
         id: asked.id,
         before: asked.before,
         promised: asked.promised,

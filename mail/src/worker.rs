@@ -10,12 +10,14 @@ use std::time::Instant;
 use alb_core::drain::Drain;
 use alb_core::log::AccessBuffer;
 use alb_core::stats::WorkerStats;
-use alb_core::upstream::{Active, Affinity, Cursor, Outcome, PeerRef, Tried, Upstream};
+use alb_core::upstream::{Active, Affinity, Cursor, Outcome, PeerRef, Resolver, Tried, Upstream};
 
 /// The mail side of a worker.
 pub struct Worker {
     /// Tells when the worker is leaving.
     pub drain: Drain,
+    /// Asks for the names of clients, if it can.
+    pub(crate) resolver: Option<Resolver>,
     /// Counters.
     pub stats: Arc<WorkerStats>,
     /// The audit log.
@@ -28,9 +30,15 @@ pub struct Worker {
 
 impl Worker {
     /// The mail side of the calling worker.
-    pub fn new(stats: Arc<WorkerStats>, log: Rc<AccessBuffer>, drain: Drain) -> Rc<Self> {
+    pub fn new(
+        stats: Arc<WorkerStats>,
+        log: Rc<AccessBuffer>,
+        drain: Drain,
+        resolver: Option<Resolver>,
+    ) -> Rc<Self> {
         Rc::new(Worker {
             drain,
+            resolver,
             stats,
             log,
             refusals: Cell::default(),

@@ -19,6 +19,7 @@ use alb_core::endpoint::{Bound, Endpoint};
 use alb_core::log::{AccessBuffer, Seldom};
 use alb_core::published::{Published, View};
 use alb_core::stats::WorkerStats;
+use alb_core::upstream::Resolver;
 use alb_stream::udp::Stop;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
@@ -165,9 +166,15 @@ impl Worker {
         );
         let stream = alb_stream::Worker::new(Arc::clone(&stats), Rc::clone(&access));
         let audit = AccessBuffer::new(None, Arc::clone(&stats));
-        let mail = alb_mail::Worker::new(Arc::clone(&stats), Rc::clone(&audit), drain.clone());
+        let snapshot = published.view();
+        let mail = alb_mail::Worker::new(
+            Arc::clone(&stats),
+            Rc::clone(&audit),
+            drain.clone(),
+            resolver(&snapshot),
+        );
         Rc::new(Worker {
-            snapshot: published.view(),
+            snapshot,
             http,
             stream,
             mail,
@@ -211,6 +218,14 @@ impl Worker {
         let _ = self.listen(Vec::new(), all, "leaving").await;
         self.drain.begin();
     }
+}
+
+/// Asks for names on this thread; `None`: the system's settings cannot be read.
+fn resolver(snapshot: &View<Snapshot>) -> Option<Resolver> {
+    let pinned = snapshot.pin();
+    let servers = pinned.config.daemon.resolvers.iter();
+    let servers: Vec<_> = servers.map(|server| **server).collect();
+    Resolver::new(&servers).ok()
 }
 
 async fn flush_regularly(logs: [Rc<AccessBuffer>; 2]) {

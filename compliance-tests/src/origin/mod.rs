@@ -1,6 +1,7 @@
 //! Servers to put behind `alb`: real ones, and small ones that say exactly what they saw.
 
 pub mod dialogue;
+pub mod dns;
 pub mod dovecot;
 pub mod echo;
 pub mod grpc;
@@ -11,6 +12,7 @@ pub mod script;
 pub mod websocket;
 
 pub use dialogue::Dialogue;
+pub use dns::Dns;
 pub use dovecot::Dovecot;
 pub use echo::{Echo, Version};
 pub use grpc::GrpcServer;

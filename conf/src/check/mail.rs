@@ -114,6 +114,19 @@ fn check_mx(config: &Config, mail: &Spanned<Mail>, findings: &mut Findings<'_>) 
             Diagnostic::error(mx.span(), "`mx` is for `protocol = \"smtp\"`").help("remove it"),
         );
     }
+    let source = mail
+        .auth
+        .as_ref()
+        .map(|name| (name, config.mail_auth.get(name.as_str())));
+    if let Some((name, Some(auth))) = source
+        && auth.http.is_none()
+    {
+        let idle = format!("`{name}` decides about logins, but nobody logs in");
+        findings
+            .push(Diagnostic::error(name.span(), idle).help(
+                "remove it: only a `mail_auth` with `http` decides about mail without login",
+            ));
+    }
     if mx.relay_domains.is_empty() {
         let open = Diagnostic::error(mx.span(), "mail without login, for no domain")
             .label("no `relay_domains`");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use alb_conf::MailProtocol;
 use alb_core::{ConnInfo, TlsInfo};
 
+use crate::client_name::ClientName;
 use crate::sasl::Credentials;
 use crate::secret::Secret;
 
@@ -17,8 +18,8 @@ pub struct Attempt<'a> {
     pub protocol: MailProtocol,
     /// Its connection.
     pub conn: &'a ConnInfo,
-    /// The client's name in DNS, confirmed by its address; `None` when nobody looked.
-    pub client_host: Option<&'a str>,
+    /// The client's name in DNS.
+    pub client_name: &'a ClientName,
     /// Which attempt of this session it is, from 1.
     pub number: u32,
     /// What is asked.

@@ -79,11 +79,6 @@ impl Authenticator {
         }
     }
 
-    /// Whether the source wants to be asked about mail that comes without a login (nginx's method `none`).
-    pub fn decides_relay(&self) -> bool {
-        matches!(self.source, Source::Http(_))
-    }
-
     /// Decides about a login, or about mail without one. State of an earlier attempt has no part in it.
     pub async fn decide(&self, attempt: &Attempt<'_>) -> Decision {
         match attempt.what {

@@ -11,6 +11,8 @@ use alb_conf::MailProtocol;
 use alb_core::ConnInfo;
 use alb_core::upstream::{Settings, Upstream};
 
+use crate::client_name::ClientName;
+
 use super::*;
 
 /// The authenticator `[mail_auth.a]` of a configuration, and what is wrong with it.
@@ -55,7 +57,7 @@ async fn decide(authenticator: &Authenticator, credentials: &Credentials) -> Dec
     let attempt = Attempt {
         protocol: MailProtocol::Imap,
         conn: &conn,
-        client_host: None,
+        client_name: &ClientName::None,
         number: 1,
         what: Asked::Login(credentials),
     };

@@ -26,6 +26,7 @@ pub use self::learn::offers;
 pub use self::refusal::{Refusal, words};
 use crate::audit;
 use crate::capabilities::Offers;
+use crate::client_name::ClientName;
 use crate::line;
 use crate::sasl::Mechanism;
 use crate::secret::Secret;
@@ -65,6 +66,8 @@ pub struct Visit<'v> {
     pub proof: Proof<'v>,
     /// The name an SMTP client gave.
     pub helo: &'v str,
+    /// The client's name in DNS (SMTP).
+    pub name: &'v ClientName,
     /// What an IMAP client said of itself (ID), without what only proxies may say.
     pub id: &'v [(String, Option<String>)],
     /// Commands to repeat before the login (POP3's UTF8 and LANG).

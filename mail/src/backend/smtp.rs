@@ -214,7 +214,7 @@ async fn introduce(
         )?;
         return Ok(false);
     };
-    let names_user = *pool.plan.login == MailLogin::Xclient;
+    let names_user = *pool.plan.login == MailLogin::Xclient && visit.user.is_some();
     if names_user && !lists(listed, "LOGIN") {
         return Err(Failed::unreachable("its XCLIENT takes no LOGIN"));
     }
@@ -241,7 +241,7 @@ fn xclient(listed: &str, visit: &Visit<'_>, names_user: bool) -> Vec<String> {
     };
     let login = names_user.then(|| xtext(visit.verified));
     let attributes = [
-        ("NAME", Some("[UNAVAILABLE]".to_owned())),
+        ("NAME", Some(visit.name.as_str().to_owned())),
         ("ADDR", Some(address)),
         ("PORT", Some(info.peer.port().to_string())),
         ("PROTO", Some("ESMTP".to_owned())),

@@ -6,6 +6,7 @@ mod dots;
 mod framer;
 mod mx;
 mod parameters;
+mod receive;
 mod relay;
 mod replies;
 pub mod reply;

@@ -4,38 +4,35 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use alb_conf::TlsMode;
 use bytes::BytesMut;
 use tokio::time::timeout_at;
 use zeroize::Zeroize;
 
 use super::command::{Command, parse};
 use super::framer::{Framer, Unit, Violation};
-use super::mx;
-use super::parameters::Argument;
 use super::relay::Relay;
 use super::replies::{ehlo, offered};
 use super::words::{broken, farewell, not_logged_in};
-use crate::backend::{self, Backend, Step, Visit};
+use crate::backend::{self, Backend};
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
-use crate::limits;
+use crate::client_name::ClientName;
 use crate::login::{self, Asked, Outcome};
 use crate::sasl::{Credentials, Mechanism, Mechanisms};
 use crate::service::Pool;
 
 /// A session before its server is known.
-struct Session {
+pub(super) struct Session {
     framer: Framer,
-    helo: String,
-    offers: Offers,
+    pub(super) helo: String,
+    pub(super) offers: Offers,
     mechanisms: Mechanisms,
     /// MX mode: the line of MAIL.
-    mail: Option<BytesMut>,
+    pub(super) mail: Option<BytesMut>,
 }
 
 /// What follows a command.
-enum Next {
+pub(super) enum Next {
     Command,
     Upgrade,
     LoggedIn(Box<Backend>),
@@ -122,6 +119,10 @@ impl Session {
             }
         }
         let service = &client.service;
+        if service.settings.smtp.client_names {
+            let ip = backend::client_ip(&client.info);
+            client.name = ClientName::of(ip, client.worker.resolver.as_ref()).await;
+        }
         let pool = backend::offers(service, &service.pool).await;
         self.offers = offered(&pool, *service.settings.smtp.max_size);
         self.mechanisms = service.mechanisms_with(&pool);
@@ -178,7 +179,7 @@ impl Session {
             Command::Help => "214 2.0.0 See RFC 5321\r\n".to_owned(),
             Command::Vrfy => "252 2.5.2 Cannot verify, send some mail\r\n".to_owned(),
             Command::Mail(_) | Command::Rcpt(_) if client.service.mx().is_some() => {
-                return self.mx(client, line).await;
+                return self.receive(client, line).await;
             }
             Command::Mail(_) | Command::Rcpt(_) | Command::Data => {
                 return no(client, not_logged_in(client)).await;
@@ -299,93 +300,10 @@ impl Session {
             }
         }
     }
-
-    /// MAIL is kept until the first recipient tells where it goes.
-    async fn mx(&mut self, client: &mut Client, line: &[u8]) -> Result<Next, Stop> {
-        if self.helo.is_empty() {
-            return no(client, "503 5.5.1 EHLO comes first").await;
-        }
-        if client.service.tls_mode(client.info.local) == Some(TlsMode::Starttls)
-            && !client.is_secure()
-        {
-            return no(client, "530 5.7.0 Must issue a STARTTLS command first").await;
-        }
-        let service = Arc::clone(&client.service);
-        match (parse(line), service.mx()) {
-            (Command::Mail(argument), _) if self.mail.is_none() => {
-                let checked = Argument::read(argument);
-                let most = *service.settings.smtp.max_size;
-                if let Err(refused) = checked.and_then(|read| read.check_mail(&self.offers, most)) {
-                    return no(client, refused).await;
-                }
-                if let Some(over) = limits::refuse_message(client) {
-                    client.send(format!("{over}\r\n")).await?;
-                    return Ok(Next::Command);
-                }
-                self.mail = Some(BytesMut::from(line));
-                client.send("250 2.1.0 Ok\r\n").await?;
-                Ok(Next::Command)
-            }
-            (Command::Rcpt(argument), Some(domains)) if self.mail.is_some() => {
-                let checked = Argument::read(argument).and_then(|read| {
-                    read.check_rcpt(&self.offers)?;
-                    mx::pool_for(&service, domains, read.path)
-                });
-                let over = checked.is_ok().then(|| limits::refuse_recipient(client));
-                match checked {
-                    Ok(_) if let Some(over) = over.flatten() => {
-                        client.send(format!("{over}\r\n")).await?;
-                        Ok(Next::Command)
-                    }
-                    Ok(pool) => self.choose(client, pool, line).await,
-                    Err(refused) => no(client, refused).await,
-                }
-            }
-            _ => no(client, "503 5.5.1 Not at this point").await,
-        }
-    }
-
-    async fn choose(
-        &mut self,
-        client: &mut Client,
-        pool: &Arc<Pool>,
-        rcpt: &[u8],
-    ) -> Result<Next, Stop> {
-        let visit = Visit {
-            service: &client.service,
-            info: &client.info,
-            user: None,
-            verified: "",
-            authzid: "",
-            server: None,
-            proof: backend::Proof::None,
-            helo: &self.helo,
-            id: &[],
-            before: &[],
-            promised: &self.offers,
-        };
-        let found = Box::pin(backend::log_in(&visit, pool, &client.worker)).await;
-        let why = match found {
-            Ok(Step::In(backend)) => {
-                client.record.server = Some(backend.audited.clone());
-                return Ok(Next::Chosen(
-                    backend,
-                    Arc::clone(pool),
-                    BytesMut::from(rcpt),
-                ));
-            }
-            Ok(Step::Asks(_)) => "it wants a login".to_owned(),
-            Err(failed) => format!("{failed:?}"),
-        };
-        tracing::warn!(client = %client.info.peer, listener = %client.service.name, "no server for a recipient: {why}");
-        client
-            .send("451 4.4.1 No mail server can be reached, try again later\r\n")
-            .await?;
-        Ok(Next::Command)
-    }
 }
 
-async fn no(client: &mut Client, reply: &str) -> Result<Next, Stop> {
+/// Refuses a command.
+pub(super) async fn no(client: &mut Client, reply: &str) -> Result<Next, Stop> {
     client.send(format!("{reply}\r\n")).await?;
     client.mistake()?;
     Ok(Next::Command)

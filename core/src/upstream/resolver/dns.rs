@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,9 @@ use super::super::address::{Query, Service, Target};
 
 /// Service records of one name that are used; more are left out.
 const MOST_SERVICES: usize = 256;
+
+/// Names of one address that are looked at; more are left out.
+const MOST_NAMES: usize = 5;
 
 /// A resolver that keeps no answers: how old they may be is decided above it.
 #[derive(Clone)]
@@ -56,6 +59,29 @@ impl Dns {
             Query::Host(host) => self.host(host).await.map_err(Arc::new),
             Query::Service(name) => self.service(name).await.map_err(Arc::new),
         }
+    }
+
+    /// The first name of an address that has this address.
+    pub async fn name_of(&self, address: IpAddr) -> Result<Option<String>, NetError> {
+        let names = match self.0.reverse_lookup(address).await {
+            Ok(answer) => answer,
+            Err(error) if is_nothing(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let names = names.answers().iter().filter_map(|r| match &r.data {
+            RData::PTR(name) => Some(name.to_ascii().trim_end_matches('.').to_ascii_lowercase()),
+            _ => None,
+        });
+        // What a name is made of is the owner's of the address to choose, who may mean harm.
+        for name in names.filter(|name| is_host_name(name)).take(MOST_NAMES) {
+            match self.0.lookup_ip(name.as_str()).await {
+                Ok(answer) if answer.iter().any(|found| found == address) => return Ok(Some(name)),
+                Ok(_) => {}
+                Err(error) if is_nothing(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     async fn host(&self, host: &str) -> Result<Found, NetError> {
@@ -108,6 +134,17 @@ fn some(targets: BTreeSet<Target>, ttl: Duration) -> Result<Found, NetError> {
     }
 }
 
+/// Whether a name server has said that there is nothing.
+fn is_nothing(error: &NetError) -> bool {
+    error.is_nx_domain() || error.is_no_records_found()
+}
+
+/// Letters, digits, `-` and `.`: what can stand in any protocol without harm (CVE-2026-28753).
+fn is_host_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    !name.is_empty() && name.len() <= 253 && name.bytes().all(allowed)
+}
+
 fn rest(until: Instant) -> Duration {
     until.saturating_duration_since(Instant::now())
 }
@@ -119,4 +156,24 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
     };
     let connections = vec![at(ConnectionConfig::udp()), at(ConnectionConfig::tcp())];
     NameServerConfig::new(address.ip(), true, connections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_could_end_a_line_are_none() {
+        assert!(is_host_name("mx-1.sender.test"));
+        for bad in [
+            "",
+            "a b",
+            "a\r\nAuth-Status: OK",
+            "a_b",
+            "a\\013",
+            "[UNAVAILABLE]",
+        ] {
+            assert!(!is_host_name(bad), "{bad:?}");
+        }
+    }
 }

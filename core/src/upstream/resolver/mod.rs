@@ -4,7 +4,7 @@
 mod dns;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +48,15 @@ impl Resolver {
     /// `/etc/resolv.conf` or `/etc/hosts` cannot be understood.
     pub fn new(servers: &[SocketAddr]) -> Result<Self, NetError> {
         Ok(Resolver(Dns::new(servers)?))
+    }
+
+    /// The name of an address, confirmed: the name has that address. Of several the first; `None`: there is none.
+    ///
+    /// # Errors
+    ///
+    /// The name servers have not answered, or not in earnest.
+    pub async fn name_of(&self, address: IpAddr) -> Result<Option<String>, NetError> {
+        self.0.name_of(address).await
     }
 
     /// Resolves every name that has no address yet, all at once, and waits a limited time for the answers.

@@ -148,13 +148,7 @@ impl Settings {
         let conn = attempt.conn;
         out.line("Client-IP", conn.peer.ip().to_canonical());
         if attempt.protocol == MailProtocol::Smtp {
-            out.line(
-                "Client-Host",
-                attempt
-                    .client_host
-                    .filter(|name| is_host(name))
-                    .unwrap_or("[UNAVAILABLE]"),
-            );
+            out.line("Client-Host", attempt.client_name.as_str());
         }
         if conn.via.is_some() {
             out.line("Proxy-Protocol-Addr", conn.peer.ip().to_canonical());
@@ -230,12 +224,6 @@ impl Lines {
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b": ");
     }
-}
-
-/// CVE-2026-28753: what DNS says of a client is the client's to choose.
-fn is_host(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
-    !name.is_empty() && name.len() <= 255 && name.bytes().all(allowed)
 }
 
 /// The names of OpenSSL, and Tongsuo's for TLCP.
