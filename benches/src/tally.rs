@@ -14,11 +14,6 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// How many there were.
-    pub fn count(&self) -> usize {
-        self.latencies.len()
-    }
-
     /// Counts a request.
     pub fn add(&mut self, latency: Duration) {
         self.latencies
