@@ -80,11 +80,11 @@ pub enum HealthKind {
     Https,
     /// The method Check of grpc.health.v1 must answer SERVING.
     Grpc,
-    /// The greeting of a mail server, 220.
+    /// Greeting and EHLO of a mail server, and STARTTLS where `mail.starttls` is set.
     Smtp,
-    /// The greeting of a mailbox server, `* OK` or `* PREAUTH`.
+    /// Greeting and capabilities of a mailbox server, and STARTTLS where `mail.starttls` is set.
     Imap,
-    /// The greeting of a mailbox server, `+OK`.
+    /// Greeting and CAPA of a mailbox server, and STLS where `mail.starttls` is set.
     Pop3,
 }
 

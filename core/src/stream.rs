@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use alb_gm::tls::{TlsInfo, TlsStream};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -47,7 +48,21 @@ impl Stream {
         };
         if let Socket::Tcp(stream) = socket {
             // Fails only if the connection is gone already.
-            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+impl Socket {
+    /// Has the kernel ask after a silence of this length whether the other side is still there, so that what stands between
+    /// remembers the connection and one that has vanished is noticed.
+    pub fn keep_alive(&self, silence: Duration) {
+        if let Socket::Tcp(stream) = self {
+            let every = TcpKeepalive::new()
+                .with_time(silence)
+                .with_interval(silence);
+            // Fails only if the connection is gone already.
+            let _ = SockRef::from(stream).set_tcp_keepalive(&every);
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::line;
 use crate::refused::{Refused, turn_away};
 use crate::sasl::Mechanism;
 use crate::service::Service;
-use crate::wire::Wire;
+use crate::wire::{KEEPALIVE, Wire};
 use crate::worker::Worker;
 
 /// A client that has not logged in.
@@ -120,6 +120,7 @@ impl Client {
         service: Arc<Service>,
         worker: Rc<Worker>,
     ) -> Self {
+        socket.keep_alive(KEEPALIVE);
         let patience = match service.mx() {
             // Another server stays as long as it has mail.
             Some(_) => Duration::from_secs(3600),

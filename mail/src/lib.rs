@@ -10,6 +10,7 @@ mod capabilities;
 mod client;
 mod client_name;
 mod guesses;
+pub mod health;
 pub mod imap;
 mod limits;
 pub mod line;

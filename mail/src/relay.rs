@@ -1,5 +1,7 @@
 //! The rest of an IMAP or POP3 session: bytes both ways, which nobody reads. What either side had sent ahead goes first.
 
+use std::time::Duration;
+
 use alb_core::Side;
 use alb_core::relay::Relay;
 
@@ -29,11 +31,11 @@ pub fn run(client: Client, backend: Backend) -> impl Future<Output = ()> {
         .paced(permit.throttle(), permit.throttle());
     // Only what the relay needs goes into its future, and nothing twice.
     let drain = worker.drain.clone();
+    let last = ends_after(record.id(), service.drain_timeout);
     async move {
         let drained = async {
             drain.begun().await;
-            // Sessions end one after the other, not all at once: their clients come back at once.
-            tokio::time::sleep(spread(record.id())).await;
+            tokio::time::sleep(last).await;
         };
         let ended = tokio::select! {
             biased;
@@ -49,9 +51,39 @@ pub fn run(client: Client, backend: Backend) -> impl Future<Output = ()> {
     }
 }
 
-/// When a session of a leaving worker ends: all of them within 30 seconds.
-fn spread(id: u64) -> std::time::Duration {
+/// Sessions of a leaving worker end one after the other, not all at once: their clients come back at once.
+const SPREAD: Duration = Duration::from_secs(30);
+
+/// How long a session of a leaving worker goes on: its end lies in the last half minute of `drain_timeout`.
+fn ends_after(id: u64, drain_timeout: Duration) -> Duration {
     // Neighbouring numbers land far apart.
-    let place = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
-    std::time::Duration::from_millis(place % 30_000)
+    let place = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
+    // A tenth is left for the last ones to end by themselves, before they are ended.
+    let before = SPREAD
+        .min(drain_timeout)
+        .mul_f64(0.1 + 0.9 * place as f64 / 65_536.0);
+    drain_timeout.saturating_sub(before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_end_apart_in_the_last_half_minute() {
+        for (drain, first, last) in [(600, 570, 597), (30, 0, 27), (10, 0, 9), (0, 0, 0)] {
+            let ends: Vec<_> = (0..1000)
+                .map(|id| ends_after(id, Duration::from_secs(drain)))
+                .collect();
+            let within = Duration::from_secs(first)..=Duration::from_secs(last);
+            assert!(
+                ends.iter().all(|end| within.contains(end)),
+                "{drain}: {ends:?}"
+            );
+            let early = ends
+                .iter()
+                .filter(|end| **end < (*within.start() + *within.end()) / 2);
+            assert!(drain == 0 || (400..600).contains(&early.count()), "{drain}");
+        }
+    }
 }

@@ -36,6 +36,8 @@ pub struct Service {
     pub pool: Arc<Pool>,
     /// Servers of single domains (MX).
     pub domains: HashMap<String, Arc<Pool>>,
+    /// How long sessions may go on when the daemon leaves.
+    pub drain_timeout: Duration,
     /// Rejected logins, of all listeners.
     pub lockout: Arc<Lockout>,
     /// What a user is limited to.
@@ -70,6 +72,8 @@ pub struct Parts<'p> {
     pub authenticators: &'p HashMap<String, Arc<Authenticator>>,
     /// Rejected logins.
     pub lockout: &'p Arc<Lockout>,
+    /// How long sessions may go on when the daemon leaves.
+    pub drain_timeout: Duration,
 }
 
 impl Service {
@@ -99,6 +103,7 @@ impl Service {
             auth,
             pool,
             domains,
+            drain_timeout: parts.drain_timeout,
             lockout: Arc::clone(parts.lockout),
             limits,
             wants_certificate: wants_certificate(written),
@@ -186,7 +191,7 @@ fn mechanisms(written: &Mail) -> Mechanisms {
 }
 
 /// The name of this machine, for greetings.
-fn machine_name() -> String {
+pub(crate) fn machine_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match name.trim() {
         "" => "localhost".to_owned(),

@@ -5,11 +5,16 @@ use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use alb_core::Stream;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use zeroize::Zeroize;
+
+/// Silence after which the kernel asks whether the other side is there: mailboxes are open for hours (IDLE), and what
+/// stands between forgets connections in which nothing moves.
+pub const KEEPALIVE: Duration = Duration::from_secs(120);
 
 /// Room for one read before login: commands are short.
 const CHUNK: usize = 4 * 1024;

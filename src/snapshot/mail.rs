@@ -27,6 +27,7 @@ pub fn build(
     let parts = Parts {
         upstreams: named.upstreams,
         lockout: named.lockout,
+        drain_timeout: *config.daemon.drain_timeout,
         plans: &config.upstream,
         masters: &masters,
         authenticators: &authenticators,

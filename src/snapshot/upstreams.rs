@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use alb_conf::{Balance, Config, Diagnostic, Report, Spanned, UpstreamProtocol, UpstreamTls};
+use alb_core::health::Check;
 use alb_core::upstream::sticky::{Key, Sticky};
 use alb_core::upstream::{Settings, Upstream};
 use alb_gm::tls::{Connector, ConnectorPolicy};
@@ -29,7 +30,11 @@ pub fn build(
         // the report it is never used.
         let before = previous.and_then(|p| p.upstreams.get(name.as_str()));
         let mut settings = Settings::new(written, tls);
-        if let Some(check) = alb_http::health::check(written) {
+        let check = match alb_mail::health::check(written, settings.tls.as_ref()) {
+            Some(mail) => Check::new(written, Some(mail)),
+            None => alb_http::health::check(written),
+        };
+        if let Some(check) = check {
             settings = settings.with_health(check);
         }
         if let Some(sticky) = sticky(name, written, before, report) {

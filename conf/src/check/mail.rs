@@ -19,6 +19,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         check_tls(mail, findings);
         check_mx(config, mail, findings);
         check_smtp_only(mail, findings);
+        check_circle(config, mail, findings);
     }
     for (name, upstream) in &config.upstream {
         check_servers(name, upstream, findings);
@@ -91,6 +92,31 @@ fn check_tls(mail: &Spanned<Mail>, findings: &mut Findings<'_>) {
                 .label("no `tls`, and `plaintext_auth` is off")
                 .help("add `tls = { identities = [\"NAME\"] }`")
         });
+    }
+}
+
+/// A server that is one of the addresses mail is listened on: sessions would go round in circles.
+fn check_circle(config: &Config, mail: &Mail, findings: &mut Findings<'_>) {
+    let peers = config
+        .mail_upstreams(mail)
+        .flat_map(|upstream| &upstream.peers);
+    for peer in peers {
+        let PeerAddress::Ip(server) = &*peer.address else {
+            continue;
+        };
+        let own = config.mail.iter().flat_map(|mail| &mail.listen);
+        let own = own.into_iter().find(|own| {
+            let any = own.ip().is_unspecified() && is_loopback(server.ip());
+            own.port() == server.port() && (any || own.ip() == server.ip())
+        });
+        if let Some(own) = own {
+            let message = format!("the mail server `{server}` is this gateway itself");
+            findings.push(
+                Diagnostic::error(peer.address.span(), message)
+                    .related(own.span(), "it listens here")
+                    .help("name the address of the mail server"),
+            );
+        }
     }
 }
 

@@ -61,13 +61,15 @@ pub struct Foreign {
 pub type Conversation = Pin<Box<dyn Future<Output = Result<(), String>>>>;
 
 impl Check {
-    /// The check as written; `None` where there is none, or where `foreign` must be and is not: for gRPC, and for HTTP/2.
+    /// The check as written; `None` where there is none, or where `foreign` must be and is not: for gRPC, for HTTP/2, and for
+    /// the protocols of mail.
     pub fn new(written: &Written, foreign: Option<Foreign>) -> Option<Self> {
         let health = written.health.as_deref()?;
         let kind = *health.kind;
         let talk = match (foreign, kind) {
             (Some(foreign), _) => Talk::Foreign(foreign),
             (None, HealthKind::Grpc) => return None,
+            (None, HealthKind::Smtp | HealthKind::Imap | HealthKind::Pop3) => return None,
             (None, HealthKind::Http | HealthKind::Https) => Talk::Http {
                 path: health.path.to_string(),
                 host: named_host(written, health),
@@ -117,21 +119,15 @@ pub fn statuses(health: &Health) -> Vec<RangeInclusive<u16>> {
 }
 
 fn script(health: &Health) -> Script {
-    let (answer, farewell): (_, &'static [u8]) = match *health.kind {
-        HealthKind::Smtp => (Answer::Reply("220"), b"QUIT\r\n"),
-        HealthKind::Imap => (Answer::Line(&["* OK", "* PREAUTH"]), b"a LOGOUT\r\n"),
-        HealthKind::Pop3 => (Answer::Line(&["+OK"]), b"QUIT\r\n"),
-        _ if health.expect.is_empty() => (Answer::Nothing, b""),
-        _ => {
-            let texts = health.expect.iter().map(|e| e.text().as_bytes().to_vec());
-            (Answer::Contains(texts.collect()), b"")
-        }
+    let texts = health.expect.iter().map(|e| e.text().as_bytes().to_vec());
+    let answer = match health.expect.is_empty() {
+        true => Answer::Nothing,
+        false => Answer::Contains(texts.collect()),
     };
     let send = health.send.as_ref().map(|text| text.as_bytes().to_vec());
     Script {
         send: send.unwrap_or_default(),
         answer,
-        farewell,
     }
 }
 

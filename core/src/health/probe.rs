@@ -59,7 +59,6 @@ fn http(path: &str, host: &str, statuses: Vec<std::ops::RangeInclusive<u16>>) ->
     Script {
         send: request.into_bytes(),
         answer: Answer::Status(statuses),
-        farewell: b"",
     }
 }
 
@@ -83,10 +82,6 @@ async fn follow(mut stream: Stream, script: &Script) -> Result<(), String> {
                 ended = read.map_err(|e| format!("cannot receive: {e}"))? == 0;
             }
         }
-    }
-    if !script.farewell.is_empty() {
-        // The verdict is known; politeness may fail.
-        let _ = stream.write_all(script.farewell).await;
     }
     let _ = stream.shutdown().await;
     Ok(())

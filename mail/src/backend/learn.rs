@@ -7,7 +7,7 @@ use alb_core::upstream::PeerRef;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use super::open;
+use super::{goodbye, open};
 use crate::capabilities::Offers;
 use crate::service::{Pool, Service};
 
@@ -47,12 +47,8 @@ async fn ask_all(service: &Service, pool: &Pool) {
         let Ok(Ok(mut opened)) = timeout(PATIENCE, open(service, pool, &peer, None)).await else {
             continue;
         };
-        let goodbye: &[u8] = match service.protocol {
-            alb_conf::MailProtocol::Imap => b"Z LOGOUT\r\n",
-            alb_conf::MailProtocol::Pop3 | alb_conf::MailProtocol::Smtp => b"QUIT\r\n",
-        };
         // Politeness only; it is closed in any case.
-        let _ = opened.wire.send(goodbye).await;
+        let _ = opened.wire.send(goodbye(service.protocol)).await;
         common = Some(match common {
             None => opened.offers,
             Some(before) => before.common(&opened.offers),

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use alb_conf::{ClientInfo, MailProtocol};
 use alb_core::upstream::{Active, Outcome, PeerAddress, PeerRef, Tried, connector};
-use alb_core::{ConnInfo, Stream};
+use alb_core::{ConnInfo, Socket, Stream};
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout_at;
@@ -31,7 +31,7 @@ use crate::line;
 use crate::sasl::Mechanism;
 use crate::secret::Secret;
 use crate::service::{Pool, Service};
-use crate::wire::Wire;
+use crate::wire::{KEEPALIVE, Wire};
 use crate::worker::Worker;
 
 /// A server that has taken the login.
@@ -226,6 +226,7 @@ pub(crate) async fn open(
     let mut socket = connector::open(peer, settings)
         .await
         .map_err(Failed::unreachable)?;
+    socket.keep_alive(KEEPALIVE);
     // A server that expects a header says nothing before it has one, to a probe neither.
     let header = match client {
         Some(info) => settings.opening(info, None),
@@ -236,56 +237,66 @@ pub(crate) async fn open(
         .write_all(&header)
         .await
         .map_err(Failed::unreachable)?;
+    let secure = async |socket| {
+        let stream = connector::secure(socket, peer, settings).await;
+        stream.map_err(Failed::unreachable)
+    };
     let starttls = *pool.plan.starttls;
     let stream = match starttls {
         true => Stream::Plain(socket),
-        false => connector::secure(socket, peer, settings)
-            .await
-            .map_err(Failed::unreachable)?,
+        false => secure(socket).await?,
     };
+    let shake = starttls.then_some(secure);
+    greet(stream, service.protocol, &service.hostname, shake).await
+}
+
+/// Hears a server's greeting, has TLS begin if there is a handshake (`shake`), and finds out what the server offers.
+pub(crate) async fn greet(
+    stream: Stream,
+    protocol: MailProtocol,
+    hostname: &str,
+    shake: Option<impl AsyncFnOnce(Socket) -> Result<Stream, Failed>>,
+) -> Result<Opened, Failed> {
     let mut wire = Wire::new(stream);
-    match service.protocol {
-        MailProtocol::Imap => {
-            let banner = imap::greeted(&mut wire).await?;
-            if starttls {
-                imap::ask_for_tls(&mut wire).await?;
-                wire = protected(wire, peer, pool).await?;
-            }
-            imap::opened(wire, banner, starttls).await
+    let banner = match protocol {
+        MailProtocol::Imap => imap::greeted(&mut wire).await?,
+        MailProtocol::Pop3 => pop3::greeted(&mut wire).await?,
+        MailProtocol::Smtp => smtp::greeted(&mut wire).await?,
+    };
+    let upgraded = shake.is_some();
+    if let Some(shake) = shake {
+        match protocol {
+            MailProtocol::Imap => imap::ask_for_tls(&mut wire).await?,
+            MailProtocol::Pop3 => pop3::ask_for_tls(&mut wire).await?,
+            MailProtocol::Smtp => smtp::ask_for_tls(&mut wire, hostname).await?,
         }
-        MailProtocol::Pop3 => {
-            let banner = pop3::greeted(&mut wire).await?;
-            if starttls {
-                pop3::ask_for_tls(&mut wire).await?;
-                wire = protected(wire, peer, pool).await?;
-            }
-            pop3::opened(wire, banner).await
-        }
-        MailProtocol::Smtp => {
-            let banner = smtp::greeted(&mut wire).await?;
-            if starttls {
-                smtp::ask_for_tls(&mut wire, &service.hostname).await?;
-                wire = protected(wire, peer, pool).await?;
-            }
-            smtp::opened(wire, banner, &service.hostname).await
-        }
+        wire = Wire::new(shake(clear(wire)?).await?);
+    }
+    match protocol {
+        MailProtocol::Imap => imap::opened(wire, banner, upgraded).await,
+        MailProtocol::Pop3 => pop3::opened(wire, banner).await,
+        MailProtocol::Smtp => smtp::opened(wire, banner, hostname).await,
     }
 }
 
-/// Shakes hands after the server's go-ahead. Bytes behind it are an attack (CVE-2021-38371): they would be taken for
+/// The connection after the server's go-ahead. Bytes behind it are an attack (CVE-2021-38371): they would be taken for
 /// bytes of the protected connection.
-async fn protected(wire: Wire, peer: &PeerRef, pool: &Pool) -> Result<Wire, Failed> {
+fn clear(wire: Wire) -> Result<Socket, Failed> {
     if !wire.buffer.is_empty() {
         return Err(Failed::unreachable("bytes behind the answer to STARTTLS"));
     }
-    let Stream::Plain(socket) = wire.stream else {
-        return Err(Failed::unreachable("the connection is protected already"));
-    };
-    let settings = pool.upstream.settings();
-    let stream = connector::secure(socket, peer, settings)
-        .await
-        .map_err(Failed::unreachable)?;
-    Ok(Wire::new(stream))
+    match wire.stream {
+        Stream::Plain(socket) => Ok(socket),
+        Stream::Tls(_) => Err(Failed::unreachable("the connection is protected already")),
+    }
+}
+
+/// How one leaves politely.
+pub(crate) fn goodbye(protocol: MailProtocol) -> &'static [u8] {
+    match protocol {
+        MailProtocol::Imap => b"Z LOGOUT\r\n",
+        MailProtocol::Pop3 | MailProtocol::Smtp => b"QUIT\r\n",
+    }
 }
 
 /// A server that is the very listener the client came to.
