@@ -97,6 +97,11 @@ const OF_SERVERS: &[Behind] = &[
     ),
     ("imap_bye", None, &[("L ", Act::Last("* BYE going\r\n"))]),
     (
+        "imap_stray",
+        None,
+        &[("L ", Act::Say("a OK stray\r\nL OK in\r\n"))],
+    ),
+    (
         "imap_inject",
         None,
         &[("S ", Act::Say("S OK go on\r\n* more\r\n"))],

@@ -1,6 +1,7 @@
 //! IMAP in front of a real Dovecot: every way in, every way to the server, and what a client must not get away with.
 
 use alb_compliance_tests::client::LineClient;
+use alb_compliance_tests::mail::Listener;
 use alb_compliance_tests::origin::Dovecot;
 use alb_compliance_tests::origin::dovecot::PASSWORD;
 use alb_compliance_tests::pki::{self, Pki};
@@ -9,16 +10,11 @@ use alb_gm::tls::Protocol;
 
 /// Two listeners, `$implicit` and `$starttls`, before the peers of `$backend`.
 fn config(upstream: &str) -> String {
-    let listener = |name: &str, mode: &str| {
-        format!(
-            "[[mail]]\nname = \"{name}\"\nprotocol = \"imap\"\nlisten = [\"${name}\"]\nupstream = \"dovecot\"\n\
-             hostname = \"mail.test\"\ntls = {{ identities = [\"gm\", \"tls\"], mode = \"{mode}\" }}\n"
-        )
-    };
+    let listener = |mode| Listener::new(mode, "imap", mode, "dovecot");
     format!(
         "{}{}{}\n[upstream.dovecot]\n{upstream}\n",
-        listener("implicit", "implicit"),
-        listener("starttls", "starttls"),
+        listener("implicit"),
+        listener("starttls"),
         pki::IDENTITIES
     )
 }

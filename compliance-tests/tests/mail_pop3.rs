@@ -1,20 +1,21 @@
 //! POP3 in front of a real Dovecot.
 
 use alb_compliance_tests::client::LineClient;
+use alb_compliance_tests::mail::Listener;
 use alb_compliance_tests::origin::Dovecot;
 use alb_compliance_tests::origin::dovecot::PASSWORD;
 use alb_compliance_tests::pki::{self, Pki};
 use alb_compliance_tests::{Alb, Offer};
 
-fn config(mode: &str, upstream: &str) -> String {
+fn config(mode: &'static str, upstream: &str) -> String {
+    let listener = Listener::new("pop", "pop3", mode, "dovecot");
     format!(
-        "[[mail]]\nname = \"pop\"\nprotocol = \"pop3\"\nlisten = [\"$pop\"]\nupstream = \"dovecot\"\nhostname = \"mail.test\"\n\
-         tls = {{ identities = [\"gm\", \"tls\"], mode = \"{mode}\" }}\n{}\n[upstream.dovecot]\npeers = [\"$backend\"]\n{upstream}\n",
+        "{listener}{}[upstream.dovecot]\npeers = [\"$backend\"]\n{upstream}\n",
         pki::IDENTITIES
     )
 }
 
-async fn start(mode: &str, upstream: &str) -> (Pki, Dovecot, Alb) {
+async fn start(mode: &'static str, upstream: &str) -> (Pki, Dovecot, Alb) {
     let pki = Pki::new();
     let dovecot = Dovecot::start(&pki).await;
     let alb = Alb::new()

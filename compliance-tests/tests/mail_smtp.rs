@@ -1,6 +1,7 @@
 //! SMTP in front of a real Postfix: submission, what a client must not get away with, and mail from other servers.
 
 use alb_compliance_tests::client::LineClient;
+use alb_compliance_tests::mail::Listener;
 use alb_compliance_tests::origin::dovecot::PASSWORD;
 use alb_compliance_tests::origin::{Dovecot, Postfix};
 use alb_compliance_tests::pki::{self, Pki};
@@ -26,10 +27,10 @@ impl Place {
         }
     }
 
-    async fn alb(&self, mode: &str, smtp: &str, upstream: &str) -> Alb {
+    async fn alb(&self, mode: &'static str, smtp: &str, upstream: &str) -> Alb {
+        let listener = Listener::new("smtp", "smtp", mode, "postfix").table(smtp);
         let config = format!(
-            "[[mail]]\nname = \"smtp\"\nprotocol = \"smtp\"\nlisten = [\"$smtp\"]\nupstream = \"postfix\"\nhostname = \"mail.test\"\n\
-             tls = {{ identities = [\"gm\", \"tls\"], mode = \"{mode}\" }}\n{smtp}\n{}\n[upstream.postfix]\n{upstream}\n",
+            "{listener}{}\n[upstream.postfix]\n{upstream}\n",
             pki::IDENTITIES
         );
         let alb = Alb::new().place("pki", &self.pki);
@@ -50,21 +51,6 @@ impl Place {
         client.ask("EHLO client.test", "250 ").await;
         client.ask(LOGIN, "235 2.7.0").await;
         client
-    }
-
-    /// The messages, when there are so many.
-    async fn delivered(&self, count: usize) -> Vec<Vec<u8>> {
-        for _ in 0..400 {
-            let messages = self.postfix.messages();
-            if messages.len() >= count {
-                return messages;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        panic!(
-            "{count} messages do not arrive:\n{}",
-            self.postfix.process().output().text()
-        );
     }
 }
 
@@ -112,7 +98,7 @@ async fn a_message_is_submitted_over_starttls_and_the_server_knows_the_client_an
         .process()
         .wait_for("client=unknown[127.0.0.1], sasl_method=PLAIN, sasl_username=alice")
         .await;
-    let messages = place.delivered(2).await;
+    let messages = place.postfix.delivered(2).await;
     assert!(String::from_utf8_lossy(&messages[0]).ends_with("\n.stuffed\n"));
     drop(place.dovecot);
 }
@@ -163,7 +149,7 @@ async fn a_message_cannot_hide_another() {
     }
     assert!(place.postfix.messages().is_empty());
     let fixed = place
-        .alb("implicit", "smtp = { bare_lf = \"fix\" }", XCLIENT)
+        .alb("implicit", "[mail.smtp]\nbare_lf = \"fix\"", XCLIENT)
         .await;
     let mut client = place.alice(&fixed).await;
     client
@@ -176,7 +162,7 @@ async fn a_message_cannot_hide_another() {
             "250 2.0.0",
         )
         .await;
-    let messages = place.delivered(1).await;
+    let messages = place.postfix.delivered(1).await;
     assert!(
         String::from_utf8_lossy(&messages[0]).ends_with("first\n.\nMAIL FROM:<evil@gov.example>\n")
     );
@@ -214,7 +200,7 @@ async fn chunks_pass_and_are_swallowed_before_login() {
     client.until("250 2.0.0").await;
     client.until("250 2.0.0").await;
     client.ask("BDAT 99999999999", "552 5.3.4").await;
-    place.delivered(1).await;
+    place.postfix.delivered(1).await;
 }
 
 #[tokio::test]
@@ -251,7 +237,7 @@ async fn sizes_and_recipients_are_limited() {
     let alb = place
         .alb(
             "implicit",
-            "smtp = { max_size = \"10KiB\", max_recipients = 2 }",
+            "[mail.smtp]\nmax_size = \"10KiB\"\nmax_recipients = 2",
             XCLIENT,
         )
         .await;
@@ -336,7 +322,7 @@ async fn mail_of_other_servers_is_taken_for_our_domains_only() {
         .ask("Subject: from outside\r\n\r\nhello\r\n.", "250 2.0.0")
         .await;
     client.ask("QUIT", "221").await;
-    place.delivered(1).await;
+    place.postfix.delivered(1).await;
     let mut early = LineClient::connect(alb.address("smtp")).await;
     early.send("EHLO spammer\r\n").await;
     assert!(early.rest().await.starts_with("503 5.5.0"));

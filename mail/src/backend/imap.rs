@@ -253,9 +253,13 @@ pub(super) async fn said(wire: &mut Wire, welcome: &mut Vec<u8>) -> Result<Said,
                 "the server leaves: `{}`",
                 words(&line)
             )));
-        } else {
+        } else if line.starts_with(b"* ") {
             welcome.extend_from_slice(&line);
             welcome.extend_from_slice(b"\r\n");
+        } else {
+            // The client would take it for an answer to a command of its own.
+            let seen = words(&line);
+            return Err(Failed::Unavailable(format!("the server says `{seen}`")));
         }
     }
 }
