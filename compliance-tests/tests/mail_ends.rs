@@ -74,6 +74,11 @@ const OF_SERVERS: &[Behind] = &[
         ],
     ),
     ("smtp_data", None, &[("DATA", LEAVE)]),
+    (
+        "smtp_refusing",
+        None,
+        &[("DATA", Act::Say("554 5.5.1 no\r\n"))],
+    ),
     ("smtp_lastdot", None, &[(".\r", LEAVE)]),
     ("smtp_bdat", None, &[("BDAT", LEAVE)]),
     ("imap", None, &[("b LEAVE", LEAVE)]),

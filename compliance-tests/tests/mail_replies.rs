@@ -34,7 +34,7 @@ async fn start(pki: &Pki) -> (Vec<LineServer>, Alb) {
         .place("pki", pki)
         .place("nobody", nobody.address());
     let mut config = format!(
-        "{}[upstream.nobody]\npeers = [\"$nobody\"]\n",
+        "[lockout]\ndelay = \"0s\"\nper_client = 0\n[upstream.nobody]\npeers = [\"$nobody\"]\n{}",
         pki::IDENTITIES
     );
     let offers = [

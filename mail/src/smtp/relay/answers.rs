@@ -2,7 +2,7 @@
 
 use super::super::replies::Asked;
 use super::super::reply::Reply;
-use super::Relay;
+use super::{Relay, TALKED_ON};
 use crate::client::Stop;
 
 impl Relay {
@@ -30,7 +30,10 @@ impl Relay {
     fn answered(&mut self, asked: Asked, reply: &Reply) {
         match asked {
             Asked::Data if reply.code == 354 => self.framer.data(),
-            // The body that a client sent all the same would be commands; it has to wait for this.
+            // The body of a client that did not wait would be commands.
+            Asked::Data if !self.client.wire.buffer.is_empty() => {
+                self.over = Some(Stop::Violation(TALKED_ON));
+            }
             Asked::Data => self.framer.lines(),
             Asked::Rcpt => self.now.answered(reply.is_positive()),
             Asked::Mail if !reply.is_positive() => self.now.open = false,

@@ -28,6 +28,9 @@ const OF_BODY: usize = 32 * 1024;
 /// Commands whose answers may be due before more are read.
 const MOST_DUE: usize = 256;
 
+/// Why a session ends whose client sent a message although the server had refused to take one.
+const TALKED_ON: &str = "early_message";
+
 /// How long either side may take to listen at the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -189,6 +192,7 @@ impl Relay {
             Stop::Violation("server_closed" | "server_malformed") => {
                 "421 4.4.2 Lost connection to the mail server\r\n"
             }
+            Stop::Violation(TALKED_ON) => "503 5.5.0 Improper use of SMTP command pipelining\r\n",
             Stop::Violation("bare_line_end") => "521 5.5.2 Lines must end with CRLF\r\n",
             _ => "",
         }
