@@ -16,6 +16,7 @@ pub mod payload;
 pub mod pki;
 pub mod process;
 pub mod session_log;
+pub mod sockets;
 pub mod stopwatch;
 pub mod suites;
 pub mod tools;

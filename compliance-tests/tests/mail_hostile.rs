@@ -11,6 +11,7 @@ use alb_compliance_tests::mail::{Listener, plain};
 use alb_compliance_tests::origin::{LineServer, Script};
 use alb_compliance_tests::pki::{self, Pki};
 use alb_compliance_tests::process::Process;
+use alb_compliance_tests::sockets::connections;
 use alb_compliance_tests::stopwatch::within;
 use alb_compliance_tests::{Alb, Offer, tools};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -141,7 +142,7 @@ async fn who_offers_another_application_protocol_is_refused_in_the_handshake() {
     for protocol in ["smtp", "imap", "pop3"] {
         for offer in [Offer::tls(&pki), Offer::tlcp(&pki)] {
             let refused = offer.connect(alb.address(protocol), Speak::Http1).await;
-            let error = format!("{:?}", refused.err().expect("a refusal"));
+            let error = format!("{:?}", refused.expect_err("a refusal"));
             assert!(
                 error.to_lowercase().contains("no application protocol"),
                 "{protocol}: {error}"
@@ -197,8 +198,7 @@ async fn a_client_that_takes_its_time_is_sent_away() {
     );
 }
 
-/// Postfix's own load generators, with a thousand messages in four sessions and one of 25 MiB. Were the ends of small
-/// messages to wait for acknowledgements (Nagle), each would take 40 ms, and the time would be over.
+/// Postfix's own load generators, with a thousand messages in four sessions and one of 25 MiB.
 #[tokio::test]
 async fn a_thousand_small_messages_and_a_large_one_take_no_time_and_no_memory() {
     let pki = Pki::new();
@@ -236,6 +236,48 @@ async fn a_thousand_small_messages_and_a_large_one_take_no_time_and_no_memory() 
     send("-m 1 -l 26214400").await;
     let grown = alb.resident_memory().saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes more");
+}
+
+/// The end of a small message must not wait for the acknowledgement of what was sent before it (Nagle), on neither leg.
+#[tokio::test]
+async fn small_writes_leave_at_once_on_both_legs() {
+    let pki = Pki::new();
+    let (smtp, imap) = (LineServer::smtp(&[]).await, LineServer::imap(&[]).await);
+    let config = format!(
+        "{}{}{}[upstream.smtp]\npeers = [\"$at_smtp\"]\n[upstream.imap]\npeers = [\"$at_imap\"]\n",
+        Listener::new("smtp", "smtp", "implicit", "smtp"),
+        Listener::new("imap", "imap", "implicit", "imap"),
+        pki::IDENTITIES
+    );
+    let alb = Alb::new()
+        .place("pki", &pki)
+        .place("at_smtp", smtp.address())
+        .place("at_imap", imap.address())
+        .start(&config)
+        .await;
+    let mut mailbox = LineClient::secure(alb.address("imap"), &Offer::tlcp(&pki)).await;
+    mailbox.until("* OK").await;
+    mailbox.ask("a LOGIN alice right", "a OK").await;
+    let mut sender = LineClient::secure(alb.address("smtp"), &Offer::tlcp(&pki)).await;
+    sender.until("220").await;
+    sender.ask("EHLO c.test", "250 ").await;
+    sender
+        .ask(&format!("AUTH PLAIN {}", plain("alice", "right")), "235")
+        .await;
+    let connections = connections(alb.process().pid());
+    for server in [smtp.address(), imap.address()] {
+        assert!(
+            connections.contains(&(server, true)),
+            "{server}: {connections:?}"
+        );
+    }
+    let clients = connections
+        .iter()
+        .filter(|(peer, _)| *peer != smtp.address() && *peer != imap.address());
+    assert_eq!(
+        clients.map(|(_, at_once)| *at_once).collect::<Vec<_>>(),
+        [true, true]
+    );
 }
 
 /// Waits until somebody takes connections there.

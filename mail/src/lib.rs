@@ -26,6 +26,7 @@ pub mod smtp;
 mod wire;
 mod worker;
 
+pub use backend::{Heard, hear};
 pub use client_name::ClientName;
 pub use limits::Limits;
 pub use refused::{Refused, refuse};

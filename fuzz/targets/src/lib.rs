@@ -5,6 +5,7 @@ mod certificates;
 mod health;
 mod http1;
 mod mail_auth;
+mod mail_servers;
 mod mail_sessions;
 mod proxy_header;
 mod records;
@@ -15,6 +16,7 @@ pub use certificates::{certificate_file, envelope};
 pub use health::health_answer;
 pub use http1::http1;
 pub use mail_auth::{mail_auth_answer, mail_sasl};
+pub use mail_servers::mail_servers;
 pub use mail_sessions::{mail_commands, smtp_framer};
 pub use proxy_header::proxy_header;
 pub use records::provider_records;
@@ -27,7 +29,7 @@ use alb_gm::tls::ClientHello;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const ALL: [Target; 14] = [
+pub const ALL: [Target; 15] = [
     ("certificate_file", certificate_file),
     ("configuration", configuration),
     ("envelope", envelope),
@@ -38,6 +40,7 @@ pub const ALL: [Target; 14] = [
     ("mail_sasl", mail_sasl),
     ("provider_records", provider_records),
     ("mail_commands", mail_commands),
+    ("mail_servers", mail_servers),
     ("proxy_header", proxy_header),
     ("sm2_encodings", sm2_encodings),
     ("sm4", sm4),

@@ -10,6 +10,7 @@ pub mod smtp;
 mod exchange;
 mod learn;
 mod refusal;
+mod trial;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -24,6 +25,7 @@ use tokio::time::timeout_at;
 pub use self::exchange::{Pending, Step};
 pub use self::learn::offers;
 pub use self::refusal::{Refusal, words};
+pub use self::trial::{Heard, hear};
 use crate::audit;
 use crate::capabilities::Offers;
 use crate::client_name::ClientName;
