@@ -4,10 +4,10 @@ CARGO ?= cargo
 export CARGO_NET_RETRY = 5
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench bench-udp bench-mail bench-gm fmt lint deny docs fuzz packages
+.PHONY: help run build test bench bench-stream bench-udp bench-mail bench-gm fmt lint deny docs fuzz packages
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## build a release and start `alb quickstart`: a gateway to try, with nothing configured
 	scripts/install-packages build
@@ -29,6 +29,11 @@ bench: ## compare with nginx and HAProxy on one pinned core and print the ratios
 	scripts/install-packages build bench
 	$(CARGO) build --release --locked --package alb --package alb-benches
 	benches/run
+
+bench-stream: ## compare TCP streams with nginx and HAProxy: bytes, exchanges, short sessions, memory
+	scripts/install-packages build bench
+	$(CARGO) build --release --locked --package alb --package alb-benches
+	benches/stream
 
 bench-udp: ## compare UDP streams with those of nginx on one pinned core and print the ratios
 	scripts/install-packages build bench

@@ -5,7 +5,7 @@ import pathlib
 from .processes import SERVER_CORE, start
 
 # Most sessions at once; each needs two descriptors.
-SESSIONS = 8192
+SESSIONS = 6000
 # Where Debian keeps nginx's modules.
 NGINX_MODULES = pathlib.Path("/usr/lib/nginx/modules")
 

@@ -9,6 +9,8 @@ pub struct Tally {
     latencies: Vec<u32>,
     /// Connections that broke, and responses that were not as expected.
     pub errors: usize,
+    /// Bytes of messages that have arrived, where those are counted.
+    pub bytes: usize,
     /// How long the run took.
     pub lasted: Duration,
 }

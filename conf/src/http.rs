@@ -34,6 +34,9 @@ pub struct Http {
     /// How long a connection without a request stays open.
     #[serde(deserialize_with = "within_time::<1, 86_400, _>")]
     pub idle_timeout: Time,
+    /// How long nothing may move on an upgraded connection, such as a WebSocket.
+    #[serde(deserialize_with = "within_time::<1, 2_592_000, _>")]
+    pub upgrade_timeout: Time,
     /// Requests after which a connection is closed.
     #[serde(deserialize_with = "within::<1, 4_294_967_295, _, _>")]
     #[schemars(range(min = 1))]
@@ -77,6 +80,7 @@ impl Default for Http {
             body_timeout: Time::seconds(60),
             send_timeout: Time::seconds(60),
             idle_timeout: Time::seconds(75),
+            upgrade_timeout: Time::seconds(600),
             keepalive_requests: 10_000,
             max_header_size: Size::kib(32),
             max_headers: 100,

@@ -109,7 +109,7 @@ impl Listener {
             match self.socket.accept().await {
                 Ok((stream, peer)) => {
                     self.pause = FIRST_PAUSE;
-                    return (prepare(stream), peer);
+                    return (stream, peer);
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => self.back_off(&error).await,
@@ -125,7 +125,7 @@ impl Listener {
             match socket.accept() {
                 Ok((stream, peer)) => {
                     stream.set_nonblocking(true)?;
-                    each(prepare(TcpStream::from_std(stream)?), peer);
+                    each(TcpStream::from_std(stream)?, peer);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if is_of_one_connection(&error) => {}
@@ -150,6 +150,8 @@ fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
     let socket = socket(address)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
+    // Small answers leave at once: connections have this from the socket that accepts them.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -165,12 +167,6 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
         socket.set_only_v6(true)?;
     }
     Ok(socket)
-}
-
-/// Small answers leave at once. Failing only costs delay, and only if the connection is already gone.
-fn prepare(stream: TcpStream) -> TcpStream {
-    let _ = stream.set_nodelay(true);
-    stream
 }
 
 /// Errors of `accept` that concern the connection and not the socket (accept(2), "Error handling").
@@ -205,7 +201,9 @@ mod tests {
         let mut served = 0;
         for socket in sockets.drain(..) {
             let listener = Listener::new(socket).expect("registered");
-            listener.close(|_, _| served += 1).expect("closed");
+            let each =
+                |stream: TcpStream, _| served += usize::from(stream.nodelay().expect("open"));
+            listener.close(each).expect("closed");
         }
         assert_eq!(served, 20);
     }

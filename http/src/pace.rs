@@ -21,7 +21,7 @@ pub struct Limited {
     wait: Deadline,
     /// Has been read, and is to be sent in pieces.
     rest: Bytes,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Limited {
@@ -31,8 +31,13 @@ impl Limited {
             throttle: permit.throttle(),
             wait: Deadline::default(),
             rest: Bytes::new(),
-            _permit: permit,
+            permit,
         }
+    }
+
+    /// What paces one direction of an upgraded connection; `None` if nothing does.
+    pub fn throttle(&self) -> Option<Throttle> {
+        self.permit.throttle()
     }
 
     /// Something has been read from the source and not been sent.

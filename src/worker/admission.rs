@@ -51,7 +51,7 @@ impl Worker {
         if !admission.proxy_protocol {
             return true;
         }
-        match proxy_protocol::accept(socket, HEADER_TIMEOUT).await {
+        match Box::pin(proxy_protocol::accept(socket, HEADER_TIMEOUT)).await {
             Ok(header) => {
                 // Without addresses the proxy speaks for itself, as in its health checks.
                 if let Some(known) = header.addresses {

@@ -1,8 +1,10 @@
 //! One connection, from accept to its end: limit, admission, handshake, protocol. A panic ends this connection only.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use alb_core::limit::Permit;
 use alb_core::listener::dismiss;
@@ -11,6 +13,7 @@ use alb_core::stats::OpenConnection;
 use alb_core::{ConnInfo, Socket, Stream, handshake};
 use alb_mail::Refused;
 use alb_stream::Service;
+use pin_project_lite::pin_project;
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
@@ -29,11 +32,12 @@ struct Arrival {
 }
 
 impl Worker {
-    /// Takes a connection, or closes it if its address is denied. False if the listener has too many; it is closed then.
+    /// Takes a connection of `peer` to an address that is `bound`, or closes it if its address is denied. False if the
+    /// listener has too many; it is closed then.
     pub(super) fn take(
         self: &Rc<Self>,
         stream: TcpStream,
-        peer: SocketAddr,
+        (peer, bound): (SocketAddr, SocketAddr),
         known: &Known,
     ) -> bool {
         self.stats.connections.increment();
@@ -47,7 +51,12 @@ impl Worker {
             turn_away(stream, listener, Refused::Denied);
             return true;
         }
-        let Ok(local) = stream.local_addr() else {
+        let local = match bound.ip().is_unspecified() {
+            // Only the connection knows which address it came to.
+            true => stream.local_addr(),
+            false => Ok(bound),
+        };
+        let Ok(local) = local else {
             // The client has left already.
             return true;
         };
@@ -143,7 +152,8 @@ impl Worker {
         let Some(acceptor) = &listener.acceptor else {
             return Some((Stream::Plain(socket), info, permit));
         };
-        match acceptor.accept(socket).await {
+        // Apart: a session takes the memory of its largest stage for as long as it lasts.
+        match Box::pin(acceptor.accept(socket)).await {
             Ok(stream) => {
                 let tls = stream.info();
                 self.stats.handshake(tls.protocol, tls.resumed);
@@ -166,9 +176,26 @@ fn turn_away(stream: TcpStream, listener: &Listener, why: Refused) {
 }
 
 /// Runs a connection; it is counted for as long as it lives.
-fn spawn(counted: impl Sized + 'static, serve: impl Future<Output = ()> + 'static) {
-    spawn_local(async move {
-        let _counted = counted;
-        serve.await;
+fn spawn<C: 'static>(counted: C, serve: impl Future<Output = ()> + 'static) {
+    spawn_local(Counted {
+        serve,
+        _counted: counted,
     });
+}
+
+pin_project! {
+    /// A connection that is counted. An `async` block would keep the connection twice: as it was given, and as it is run.
+    struct Counted<F, C> {
+        #[pin]
+        serve: F,
+        _counted: C,
+    }
+}
+
+impl<F: Future<Output = ()>, C> Future for Counted<F, C> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().serve.poll(cx)
+    }
 }

@@ -134,9 +134,10 @@ async fn accept(
     mut listener: Listener,
     mut stopped: oneshot::Receiver<Stop>,
 ) {
+    let bound = listener.address();
     let mut take = |stream: TcpStream, peer: SocketAddr| {
         known.refresh(&worker, endpoint);
-        if !worker.take(stream, peer, &known) {
+        if !worker.take(stream, (peer, bound), &known) {
             known.complain(endpoint, peer);
         }
     };

@@ -13,7 +13,8 @@ use crate::record::{Record, Try};
 /// A connection to a peer, which counts as one of that peer's for as long as this lives.
 pub(crate) struct Connected {
     pub stream: Stream,
-    pub active: Active,
+    /// Counts it.
+    pub _active: Active,
 }
 
 /// Connects to a peer of the upstream and says `opening` before its handshake; every try is noted in the record.
@@ -41,6 +42,8 @@ pub(crate) async fn connect(
         let peer = active.peer();
         worker.stats.upstream_connections.increment();
         let result = upstream::connect_as(peer, settings, opening).await;
+        // One is the rule.
+        record.tries.reserve_exact(1);
         record.tries.push(Try {
             peer: peer.clone(),
             failed: result.as_ref().err().map(|error| error.kind),
@@ -48,7 +51,12 @@ pub(crate) async fn connect(
         });
         report(worker, upstream, peer, result.is_ok());
         match result {
-            Ok(stream) => return Ok(Connected { stream, active }),
+            Ok(stream) => {
+                return Ok(Connected {
+                    stream,
+                    _active: active,
+                });
+            }
             Err(error) => failure = error,
         }
         let again = allows(&settings.retry, failure.kind)

@@ -20,7 +20,7 @@ pub async fn serve(client: Stream, info: ConnInfo, service: Arc<Service>, worker
     let mut record = Record::begin(&worker, &service, info.clone());
     let ends = service.ends();
     let prepared = Box::pin(prepare(client, info, service, worker, &mut record)).await;
-    if let Some(session) = prepared {
+    if let Some(mut session) = prepared {
         tokio::select! {
             () = session.carry(&mut record) => {}
             () = ends => record.ended = (Side::Gateway, "listener removed"),
@@ -33,7 +33,7 @@ struct Session {
     client: Stream,
     peer: Connected,
     relay: Relay,
-    permit: Permit,
+    _permit: Permit,
 }
 
 /// Everything before the first byte is carried; `None` if it does not come to that, which the record says.
@@ -43,7 +43,7 @@ async fn prepare(
     service: Arc<Service>,
     worker: Rc<Worker>,
     record: &mut Record,
-) -> Option<Session> {
+) -> Option<Box<Session>> {
     let hello = match service.routes_by_name() {
         false => Hello::default(),
         true => match preread::read(&mut client, service.hello_timeout).await {
@@ -74,12 +74,12 @@ async fn prepare(
     let relay = Relay::new(service.idle_timeout, Arc::clone(&worker.stats))
         .with_from_client(hello.bytes)
         .paced(permit.throttle(), permit.throttle());
-    Some(Session {
+    Some(Box::new(Session {
         client,
         peer,
         relay,
-        permit,
-    })
+        _permit: permit,
+    }))
 }
 
 /// Asks the limits, and waits if they say so.
@@ -108,36 +108,30 @@ async fn admit(
 
 impl Session {
     /// Carries bytes both ways; what was carried is noted even when the task is dropped on the way.
-    async fn carry(self, record: &mut Record) {
-        let Session {
-            mut client,
-            peer,
-            relay,
-            permit,
-        } = self;
-        let Connected { mut stream, active } = peer;
-        let mut carried = Carried { relay, record };
-        let ended = carried.relay.run(&mut client, &mut stream).await;
+    async fn carry(&mut self, record: &mut Record) {
+        let (client, peer) = (&mut self.client, &mut self.peer.stream);
+        let relay = &mut self.relay;
+        let carried = Carried { relay, record };
+        let ended = carried.relay.run(client, peer).await;
         carried.record.ended = (ended.by, ended.why.as_str());
         if let Why::Failed(error) = &ended.why {
             tracing::debug!(by = ended.by.as_str(), "session ended: {error}");
             // One side broke off: the other must not take what it got for the whole.
             client.reset_on_drop();
-            stream.reset_on_drop();
+            peer.reset_on_drop();
         }
-        drop((active, permit));
     }
 }
 
 /// A relay whose counts reach the record, whatever happens.
-struct Carried<'r> {
-    relay: Relay,
-    record: &'r mut Record,
+struct Carried<'s> {
+    relay: &'s mut Relay,
+    record: &'s mut Record,
 }
 
 impl Drop for Carried<'_> {
     fn drop(&mut self) {
-        self.record.count(&self.relay);
+        self.record.count(self.relay);
     }
 }
 

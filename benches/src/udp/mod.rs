@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::Load;
 use crate::tally::Tally;
 use flock::Flock;
 use origin::Origin;
@@ -41,31 +42,6 @@ impl Udp {
             origin: Origin::new()?,
             flock: Flock::new()?,
         })
-    }
-
-    /// The port of the origin.
-    pub fn port(&self) -> u16 {
-        self.origin.port()
-    }
-
-    /// Carries a command out; `None` if it is none.
-    pub fn obey(&mut self, command: &str) -> Option<io::Result<String>> {
-        let mut words = command.split(' ');
-        let order = words.next()?;
-        let port: u16 = words.next()?.parse().ok()?;
-        let flows: usize = words.next()?.parse().ok()?;
-        let server = SocketAddr::from(([127, 0, 0, 1], port));
-        match order {
-            "hold" => Some(self.hold(server, flows).map(|count| count.to_string())),
-            "run" => {
-                let at_once: usize = words.next()?.parse().ok()?;
-                let size: usize = words.next()?.parse().ok()?;
-                let length = Duration::from_secs_f64(words.next()?.parse().ok()?);
-                self.flock.begin(server, flows, size);
-                Some(self.run(at_once, length).map(|tally| tally.to_string()))
-            }
-            _ => None,
-        }
     }
 
     fn run(&mut self, at_once: usize, length: Duration) -> io::Result<Tally> {
@@ -141,5 +117,30 @@ impl Udp {
         };
         poll(&mut both, Some(&most))?;
         Ok(())
+    }
+}
+
+impl Load for Udp {
+    fn port(&self) -> u16 {
+        self.origin.port()
+    }
+
+    fn obey(&mut self, command: &str) -> Option<io::Result<String>> {
+        let mut words = command.split(' ');
+        let order = words.next()?;
+        let port: u16 = words.next()?.parse().ok()?;
+        let flows: usize = words.next()?.parse().ok()?;
+        let server = SocketAddr::from(([127, 0, 0, 1], port));
+        match order {
+            "hold" => Some(self.hold(server, flows).map(|count| count.to_string())),
+            "run" => {
+                let at_once: usize = words.next()?.parse().ok()?;
+                let size: usize = words.next()?.parse().ok()?;
+                let length = Duration::from_secs_f64(words.next()?.parse().ok()?);
+                self.flock.begin(server, flows, size);
+                Some(self.run(at_once, length).map(|tally| tally.to_string()))
+            }
+            _ => None,
+        }
     }
 }

@@ -1,11 +1,14 @@
 //! Carrying bytes both ways between a client and a peer until both directions are over: half-close passes through, and a
-//! buffer is held only while bytes wait in it.
+//! buffer is held only while bytes wait in it. Between plain TCP sockets the kernel moves what comes in bulk.
 //!
 //! Knows no protocol; shakes no hands, chooses no peers and writes no log. Whoever relays says what it means.
 
 mod buffer;
+mod pipe;
 mod way;
 
+#[cfg(test)]
+mod spliced;
 #[cfg(test)]
 mod tests;
 
@@ -17,17 +20,29 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::Side;
 use crate::limit::Throttle;
 use crate::stats::WorkerStats;
+use crate::stream::{Socket, Stream};
 use way::Way;
 
 /// A connection that can be relayed.
-pub trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin {
+    /// The socket, where bytes pass it as they are: the kernel can move those by itself.
+    fn tcp(&self) -> Option<&TcpStream>;
+}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}
+impl Duplex for Stream {
+    fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Stream::Plain(Socket::Tcp(stream)) => Some(stream),
+            _ => None,
+        }
+    }
+}
 
 /// The relay of one session. What it has carried can be asked at any time, also when its future was dropped.
 pub struct Relay {
@@ -114,7 +129,8 @@ impl Relay {
         self.down.moved()
     }
 
-    /// Carries until both directions are over, one side fails, or nothing moves for too long.
+    /// Carries until both directions are over, one side fails, or nothing moves for too long. Both are to be dropped then:
+    /// the second to be told the end may learn of it by that.
     pub async fn run(&mut self, client: &mut impl Duplex, upstream: &mut impl Duplex) -> Ended {
         let mut moved_at = Instant::now();
         // One timer that is looked at when it fires: setting it at every read would cost more than the read.
@@ -149,8 +165,8 @@ impl Relay {
         client: &mut impl Duplex,
         upstream: &mut impl Duplex,
     ) -> Poll<Ended> {
-        let up = self.up.carry(cx, client, upstream);
-        let down = self.down.carry(cx, upstream, client);
+        let up = self.up.carry(cx, client, upstream, self.down.is_over());
+        let down = self.down.carry(cx, upstream, client, self.up.is_over());
         let failed = match (up, down) {
             (Err(fault), _) => fault.between(Side::Client, Side::Upstream),
             (_, Err(fault)) => fault.between(Side::Upstream, Side::Client),

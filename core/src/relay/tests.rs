@@ -4,6 +4,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
 
+impl Duplex for DuplexStream {
+    fn tcp(&self) -> Option<&TcpStream> {
+        None
+    }
+}
+
 const IDLE: Duration = Duration::from_secs(600);
 
 /// A session whose relay runs by itself: the client's end, the peer's end, and the outcome.

@@ -7,15 +7,27 @@ use std::task::{Context, Poll, ready};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::buffer::{Buffer, SIZE};
+use super::pipe::{self, Pipe};
 use super::{Duplex, Ended, Why};
 use crate::error::Side;
 use crate::limit::Throttle;
 
+/// How bulky a direction must have proven before the kernel moves its bytes; for small messages a copy is cheaper.
+const BULKY: u8 = 2;
+/// As bulky as it gets: small messages make up for it one after the other, each by half.
+const BULKIEST: u8 = 8;
+/// What is worth a pipe.
+const WORTH: usize = 8 * 1024;
+
 /// One direction.
 #[derive(Default)]
 pub(super) struct Way {
-    waiting: Option<Buffer>,
+    waiting: Option<Waiting>,
     stage: Stage,
+    /// Grows with every read that fills its buffer.
+    bulk: u8,
+    /// The kernel does not move bytes between these two.
+    refused: bool,
     moved: u64,
     /// Holds the pace of the source.
     throttle: Option<Throttle>,
@@ -23,6 +35,14 @@ pub(super) struct Way {
     pause: Option<Pin<Box<Sleep>>>,
     /// Something was written since the last flush.
     unflushed: bool,
+}
+
+/// Bytes that have been read and not yet been written.
+enum Waiting {
+    /// In our memory.
+    Copied(Buffer),
+    /// In the kernel's.
+    Spliced(Pipe),
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -44,7 +64,7 @@ pub(super) enum Fault {
 impl Way {
     pub(super) fn starting_with(bytes: Vec<u8>) -> Self {
         Way {
-            waiting: (!bytes.is_empty()).then(|| Buffer::holding(bytes)),
+            waiting: (!bytes.is_empty()).then(|| Waiting::Copied(Buffer::holding(bytes))),
             ..Way::default()
         }
     }
@@ -64,22 +84,28 @@ impl Way {
         self.stage == Stage::Over
     }
 
-    /// Moves what can be moved now; the task is woken when more can be.
+    /// Moves what can be moved now; the task is woken when more can be. `last`: the other direction is over, so that the
+    /// sink is closed when this one is.
     pub(super) fn carry(
         &mut self,
         cx: &mut Context<'_>,
         source: &mut impl Duplex,
         sink: &mut impl Duplex,
+        last: bool,
     ) -> Result<(), Fault> {
         while self.write(cx, sink).map_err(Fault::Sink)?.is_ready() {
             match self.stage {
                 Stage::Open => {
-                    if self.read(cx, source).map_err(Fault::Source)?.is_pending() {
+                    let spliced = self.bulk >= BULKY && !self.refused && sink.tcp().is_some();
+                    let read = self.read(cx, source, spliced).map_err(Fault::Source)?;
+                    if read.is_pending() {
                         return self.flush(cx, sink).map_err(Fault::Sink);
                     }
                 }
                 Stage::Ending => {
-                    if Self::end(cx, sink).map_err(Fault::Sink)?.is_pending() {
+                    // Closing a socket says as much as shutting it down (TLS has to say more).
+                    let said = last && sink.tcp().is_some();
+                    if !said && Self::end(cx, sink).map_err(Fault::Sink)?.is_pending() {
                         break;
                     }
                     self.stage = Stage::Over;
@@ -96,50 +122,107 @@ impl Way {
         cx: &mut Context<'_>,
         sink: &mut impl Duplex,
     ) -> Result<Poll<()>, io::Error> {
-        let Some(buffer) = &mut self.waiting else {
-            return Ok(Poll::Ready(()));
-        };
-        while !buffer.waiting().is_empty() {
-            match Pin::new(&mut *sink).poll_write(cx, buffer.waiting()) {
+        while let Some(waiting) = &mut self.waiting {
+            let written = match waiting {
+                Waiting::Copied(buffer) => Pin::new(&mut *sink).poll_write(cx, buffer.waiting()),
+                Waiting::Spliced(pipe) => match sink.tcp() {
+                    Some(socket) => pipe.poll_drain(cx, socket),
+                    None => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+                },
+            };
+            let count = match written {
                 Poll::Pending => return Ok(Poll::Pending),
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(count)) => {
-                    buffer.advance(count);
-                    self.moved += count as u64;
+                Poll::Ready(written) => written?,
+            };
+            self.moved += count as u64;
+            let left = match waiting {
+                Waiting::Copied(buffer) => {
                     self.unflushed = true;
+                    buffer.advance(count);
+                    buffer.waiting().len()
                 }
-                Poll::Ready(Err(error)) => return Err(error),
+                Waiting::Spliced(pipe) => pipe.holds(),
+            };
+            if left == 0 {
+                self.waiting = None;
             }
         }
-        self.waiting = None;
         Ok(Poll::Ready(()))
     }
 
-    /// Reads once; the buffer is kept only if something came.
+    /// Reads once, as the pace allows.
     fn read(
         &mut self,
         cx: &mut Context<'_>,
         source: &mut impl Duplex,
+        spliced: bool,
     ) -> Result<Poll<()>, io::Error> {
         if self.rest(cx).is_pending() {
             return Ok(Poll::Pending);
         }
-        let most = self.throttle.as_ref().map_or(SIZE, Throttle::piece);
+        let most = self.throttle.as_ref().map(Throttle::piece);
+        let read = match spliced {
+            true => self.splice(cx, source, most.unwrap_or(pipe::SIZE)),
+            false => None,
+        };
+        let read = read.unwrap_or_else(|| self.copy(cx, source, most.unwrap_or(SIZE)));
+        let count = match read {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(read) => read?,
+        };
+        if count == 0 {
+            self.stage = Stage::Ending;
+        }
+        let much = match spliced {
+            true => WORTH,
+            false => SIZE,
+        };
+        self.bulk = match count >= much {
+            true => BULKIEST.min(self.bulk + 1),
+            false => self.bulk / 2,
+        };
+        self.charge(count);
+        Ok(Poll::Ready(()))
+    }
+
+    /// Reads into a buffer, which is kept only if something came.
+    fn copy(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut impl Duplex,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
         let mut buffer = Buffer::lend();
         let mut room = buffer.room(most);
-        let read = Pin::new(source).poll_read(cx, &mut room);
+        ready!(Pin::new(source).poll_read(cx, &mut room))?;
         let count = room.filled().len();
-        match read {
-            Poll::Pending => return Ok(Poll::Pending),
-            Poll::Ready(Err(error)) => return Err(error),
-            Poll::Ready(Ok(())) if count == 0 => self.stage = Stage::Ending,
-            Poll::Ready(Ok(())) => {
-                buffer.fill(count);
-                self.waiting = Some(buffer);
-                self.charge(count);
-            }
+        if count > 0 {
+            buffer.fill(count);
+            self.waiting = Some(Waiting::Copied(buffer));
         }
-        Ok(Poll::Ready(()))
+        Poll::Ready(Ok(count))
+    }
+
+    /// Has the kernel take bytes into a pipe; `None` if they have to be copied.
+    fn splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &impl Duplex,
+        most: usize,
+    ) -> Option<Poll<io::Result<usize>>> {
+        let socket = source.tcp()?;
+        let mut pipe = Pipe::lend()?;
+        let taken = pipe.poll_fill(cx, socket, most);
+        match &taken {
+            Poll::Ready(Err(error)) if pipe::is_refusal(error) => {
+                self.refused = true;
+                return None;
+            }
+            Poll::Ready(Ok(1..)) => self.waiting = Some(Waiting::Spliced(pipe)),
+            _ => {}
+        }
+        Some(taken)
     }
 
     /// Waits until the pace allows another read.
@@ -152,7 +235,7 @@ impl Way {
     }
 
     fn charge(&mut self, count: usize) {
-        let Some(throttle) = &mut self.throttle else {
+        let Some(throttle) = self.throttle.as_mut().filter(|_| count > 0) else {
             return;
         };
         let now = Instant::now();

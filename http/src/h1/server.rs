@@ -229,7 +229,7 @@ impl Connection {
 
     async fn tunnel(self, tunnel: Tunnel) {
         if let Some(shared) = Rc::into_inner(self.shared) {
-            upgrade::relay(shared.into_inner().into_transport(), tunnel).await;
+            upgrade::relay(&self.client, shared.into_inner().into_transport(), tunnel).await;
         }
     }
 }

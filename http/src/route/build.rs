@@ -317,6 +317,7 @@ fn settings(http: &alb_conf::Http) -> Settings {
         body_timeout: *http.body_timeout,
         send_timeout: *http.send_timeout,
         idle_timeout: *http.idle_timeout,
+        upgrade_timeout: *http.upgrade_timeout,
         keepalive_requests: http.keepalive_requests,
         max_body: limit(http.max_body),
         max_streams: http.http2.max_streams,

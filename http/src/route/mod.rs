@@ -59,6 +59,8 @@ pub struct Settings {
     pub send_timeout: Duration,
     /// For the next request of a connection.
     pub idle_timeout: Duration,
+    /// For something to move on an upgraded connection.
+    pub upgrade_timeout: Duration,
     /// Requests per connection.
     pub keepalive_requests: u32,
     /// Bytes of a request body; `None` is no limit.
