@@ -218,59 +218,49 @@ async fn introduce(
     if names_user && !lists(listed, "LOGIN") {
         return Err(Failed::unreachable("its XCLIENT takes no LOGIN"));
     }
-    for command in xclient(listed, visit, names_user) {
-        let reply = say(wire, command.as_bytes()).await?;
-        if reply.code != 220 {
-            let why = format!("it answers XCLIENT with `{} {}`", reply.code, reply.text());
-            // Without the user's name nobody would be logged in.
-            if names_user {
-                return Err(Failed::Unreachable(why));
-            }
-            or_best_effort(pool, &why)?;
+    let command = xclient(listed, visit, names_user)?;
+    let reply = say(wire, command.as_bytes()).await?;
+    if reply.code != 220 {
+        let why = format!("it answers XCLIENT with `{} {}`", reply.code, reply.text());
+        // Without the user's name nobody would be logged in.
+        if names_user {
+            return Err(Failed::Unreachable(why));
         }
+        or_best_effort(pool, &why)?;
     }
     Ok(true)
 }
 
-/// The commands, each within the length that servers take.
-fn xclient(listed: &str, visit: &Visit<'_>, names_user: bool) -> Vec<String> {
+/// The command, within the length that servers take. There is one only: who has been somebody else once may not be it
+/// again (Postfix answers a second one with 550). What does not fit and can be done without is left out.
+fn xclient(listed: &str, visit: &Visit<'_>, names_user: bool) -> Result<String, Failed> {
     let info = visit.info;
     let address = match client_ip(info) {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("IPV6:{ip}"),
     };
-    let login = names_user.then(|| xtext(visit.verified));
+    let helo = Some(visit.helo).filter(|helo| !helo.is_empty()).map(xtext);
     let attributes = [
         ("NAME", Some(visit.name.as_str().to_owned())),
         ("ADDR", Some(address)),
         ("PORT", Some(info.peer.port().to_string())),
         ("PROTO", Some("ESMTP".to_owned())),
-        (
-            "HELO",
-            Some(visit.helo).filter(|helo| !helo.is_empty()).map(xtext),
-        ),
-        ("LOGIN", login),
+        ("HELO", helo),
+        ("LOGIN", names_user.then(|| xtext(visit.verified))),
     ];
-    let mut commands = vec!["XCLIENT".to_owned()];
-    for (name, value) in attributes {
-        let Some(value) = value.filter(|_| lists(listed, name)) else {
-            continue;
-        };
-        let attribute = format!(" {name}={value}");
-        let last = commands.len() - 1;
-        if commands[last].len() + attribute.len() + 2 > LONGEST_XCLIENT
-            && commands[last] != "XCLIENT"
-        {
-            commands.push("XCLIENT".to_owned());
+    for without in [&[][..], &["HELO"], &["HELO", "NAME"]] {
+        let told = attributes
+            .iter()
+            .filter(|(name, _)| lists(listed, name) && !without.contains(name))
+            .filter_map(|(name, value)| Some(format!(" {name}={}", value.as_ref()?)));
+        let command = format!("XCLIENT{}\r\n", told.collect::<String>());
+        if command.len() <= LONGEST_XCLIENT {
+            return Ok(command);
         }
-        let last = commands.len() - 1;
-        commands[last] += &attribute;
     }
-    commands
-        .into_iter()
-        .filter(|c| c != "XCLIENT")
-        .map(|c| c + "\r\n")
-        .collect()
+    Err(Failed::Unavailable(
+        "the user's name is too long for XCLIENT".to_owned(),
+    ))
 }
 
 fn lists(listed: &str, attribute: &str) -> bool {
