@@ -117,7 +117,7 @@ impl Default for MailAuthHttp {
             pass_client_certificate: false,
             allowed_backends: Vec::new(),
             in_flight: 256,
-            keepalive: 16,
+            keepalive: 128,
         }
     }
 }
