@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, Daemon, Http, Identity, Limit, Lockout, Log, Mail, MailAuth, Site, Spanned, Stream,
-    Upstream,
+    Access, Daemon, Http, Identity, Limit, Lockout, Log, Mail, MailAuth, MailPolicy, Site, Spanned,
+    Stream, Upstream,
 };
 
 /// Tables with a name, `[upstream.app]`; the span of the key is the name in the header.
@@ -39,6 +39,9 @@ pub struct Config {
     pub lockout: Lockout,
     /// Who decides about logins of mail clients, by name.
     pub mail_auth: Map<MailAuth>,
+    /// What messages may hold, by name.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub mail_policy: Map<MailPolicy>,
     /// Groups of servers that requests are balanced over, by name.
     pub upstream: Map<Upstream>,
     /// Who may connect, by address: lists by name.
@@ -105,7 +108,14 @@ impl Config {
             .chain(access_log)
             .chain(mail_log)
             .map(|path| (FileUse::Write, path));
-        let roots = roots.into_iter().map(|path| (FileUse::Directory, path));
+        let spools = self
+            .mail_policy
+            .values_mut()
+            .map(|policy| &mut policy.directory);
+        let roots = roots
+            .into_iter()
+            .chain(spools)
+            .map(|path| (FileUse::Directory, path));
         let at_start = self
             .daemon
             .pid_file

@@ -25,6 +25,7 @@ mod lockout;
 mod log;
 mod mail;
 mod mail_auth;
+mod mail_policy;
 mod page;
 mod peer;
 mod prefix;
@@ -65,6 +66,7 @@ pub use mail::{BareLf, Mail, MailMx, MailProtocol, MailSmtp, MailTimeouts};
 pub use mail_auth::{
     MailAuth, MailAuthCertificate, MailAuthHttp, MailAuthLdap, MailAuthSearch, MailMechanism,
 };
+pub use mail_policy::{MailAction, MailAlert, MailFrom, MailOnError, MailPolicy, MailVerdict};
 pub use peer::{PeerAddress, PeerEntry};
 pub use prefix::Prefix;
 pub use print::print;

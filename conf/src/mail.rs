@@ -209,6 +209,8 @@ pub struct MailSmtp {
     pub greeting_delay: Time,
     /// Whether the names of clients are looked up (PTR, confirmed by an address of the name), for `mail_auth` with `http` and for XCLIENT.
     pub client_names: bool,
+    /// Name of the `[mail_policy]` that says what messages may hold; anything without it.
+    pub policy: Option<Spanned<String>>,
     /// Takes mail from other servers, without login, for the domains named.
     pub mx: Option<Spanned<MailMx>>,
 }
@@ -225,6 +227,7 @@ impl Default for MailSmtp {
             extra_verbs: Vec::new(),
             greeting_delay: Time::seconds(0),
             client_names: false,
+            policy: None,
             mx: None,
         }
     }

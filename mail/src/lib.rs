@@ -9,6 +9,7 @@ mod backend;
 mod capabilities;
 mod client;
 mod client_name;
+pub mod content;
 mod guesses;
 pub mod health;
 pub mod imap;

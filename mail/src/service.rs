@@ -14,6 +14,7 @@ use alb_core::upstream::Upstream;
 
 use crate::auth::Authenticator;
 use crate::capabilities::{Learned, Offers};
+use crate::content::Policy;
 use crate::limits::Limits;
 use crate::sasl::{Mechanism, Mechanisms};
 use crate::secret::Secret;
@@ -38,6 +39,8 @@ pub struct Service {
     pub domains: HashMap<String, Arc<Pool>>,
     /// How long sessions may go on when the daemon leaves.
     pub drain_timeout: Duration,
+    /// What messages may hold (SMTP).
+    pub policy: Option<Arc<Policy>>,
     /// Rejected logins, of all listeners.
     pub lockout: Arc<Lockout>,
     /// What a user is limited to.
@@ -68,6 +71,8 @@ pub struct Parts<'p> {
     pub plans: &'p Map<alb_conf::Upstream>,
     /// The passwords of master users, by upstream.
     pub masters: &'p HashMap<String, Secret>,
+    /// What messages may hold, by name.
+    pub policies: &'p HashMap<String, Arc<Policy>>,
     /// Who decides about logins, by name.
     pub authenticators: &'p HashMap<String, Arc<Authenticator>>,
     /// Rejected logins.
@@ -93,6 +98,10 @@ impl Service {
         let mx = written.smtp.mx.iter().flat_map(|mx| &mx.upstreams);
         let domains = mx.map(|(domain, name)| Some((domain.to_lowercase(), find(name)?)));
         let domains = domains.collect::<Option<HashMap<_, _>>>()?;
+        let policy = match &written.smtp.policy {
+            None => None,
+            Some(name) => Some(Arc::clone(parts.policies.get(name.as_str())?)),
+        };
         let hostname = written.hostname.as_ref().map(|name| name.to_string());
         Some(Service {
             name: written.name().into(),
@@ -104,6 +113,7 @@ impl Service {
             pool,
             domains,
             drain_timeout: parts.drain_timeout,
+            policy,
             lockout: Arc::clone(parts.lockout),
             limits,
             wants_certificate: wants_certificate(written),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use alb_conf::{Config, KeySource, Limit, Mail, MailProtocol, Report};
 use alb_core::limit::{self, LimitSet};
 use alb_mail::auth::Authenticator;
+use alb_mail::content::Policy;
 use alb_mail::secret::Secret;
 use alb_mail::{Limits, Parts, Service};
 
@@ -24,6 +25,7 @@ pub fn build(
 ) -> Vec<Built> {
     let masters = masters(config, report);
     let authenticators = authenticators(config, named, report);
+    let policies = policies(config);
     let parts = Parts {
         upstreams: named.upstreams,
         lockout: named.lockout,
@@ -31,6 +33,7 @@ pub fn build(
         plans: &config.upstream,
         masters: &masters,
         authenticators: &authenticators,
+        policies: &policies,
     };
     let services = config.mail.iter().map(|mail| {
         let (at_accept, limits) = limits_of(mail, limits);
@@ -63,6 +66,15 @@ fn limits_of(mail: &Mail, limits: &mut limit::Builder<'_>) -> (LimitSet, Limits)
         };
     }
     (at_accept, later)
+}
+
+/// One for all listeners that name it: they share its bounds.
+fn policies(config: &Config) -> HashMap<String, Arc<Policy>> {
+    let built = config.mail_policy.iter().map(|(name, written)| {
+        let policy = Policy::build(name, written);
+        (name.to_string(), Arc::new(policy))
+    });
+    built.collect()
 }
 
 fn authenticators(

@@ -15,6 +15,7 @@ mod listeners;
 mod logs;
 mod mail;
 mod mail_auth;
+mod mail_policy;
 mod routes;
 mod sites;
 mod streams;
@@ -40,6 +41,7 @@ pub(crate) fn check(config: &Config, damaged: &BTreeSet<(usize, usize)>) -> Vec<
     logs::check(config, &mut findings);
     mail::check(config, &mut findings);
     mail_auth::check(config, &mut findings);
+    mail_policy::check(config, &mut findings);
     mail::check_clear(config, &mut findings);
     sites::check(config, &mut findings);
     streams::check(config, &mut findings);

@@ -1,7 +1,9 @@
 //! Upstreams: peers that differ, and TLS settings that fit together.
 
 use super::{Findings, Seen, balance, health};
-use crate::{Config, Diagnostic, PeerAddress, Protocol, Spanned, Upstream, UpstreamTls};
+use crate::{
+    Config, Diagnostic, MailPolicy, PeerAddress, Protocol, Spanned, Upstream, UpstreamTls,
+};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     for (name, upstream) in &config.upstream {
@@ -34,6 +36,11 @@ fn is_used(config: &Config, name: &str) -> bool {
             .mail_auth
             .values()
             .any(|auth| auth.may_name_upstream(name))
+        || config
+            .mail_policy
+            .values()
+            .flat_map(MailPolicy::upstreams)
+            .any(|used| **used == name)
 }
 
 /// Requests of many clients share a connection: a header at its beginning cannot tell whose they are.

@@ -5,6 +5,7 @@ mod certificates;
 mod health;
 mod http1;
 mod mail_auth;
+mod mail_content;
 mod mail_servers;
 mod mail_sessions;
 mod proxy_header;
@@ -16,6 +17,7 @@ pub use certificates::{certificate_file, envelope};
 pub use health::health_answer;
 pub use http1::http1;
 pub use mail_auth::{mail_auth_answer, mail_sasl};
+pub use mail_content::mail_prescan;
 pub use mail_servers::mail_servers;
 pub use mail_sessions::{mail_commands, smtp_framer};
 pub use proxy_header::proxy_header;
@@ -29,7 +31,7 @@ use alb_gm::tls::ClientHello;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const ALL: [Target; 15] = [
+pub const ALL: [Target; 16] = [
     ("certificate_file", certificate_file),
     ("configuration", configuration),
     ("envelope", envelope),
@@ -41,6 +43,7 @@ pub const ALL: [Target; 15] = [
     ("provider_records", provider_records),
     ("mail_commands", mail_commands),
     ("mail_servers", mail_servers),
+    ("mail_prescan", mail_prescan),
     ("proxy_header", proxy_header),
     ("sm2_encodings", sm2_encodings),
     ("sm4", sm4),

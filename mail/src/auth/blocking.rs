@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 const MOST: usize = 8;
 
 /// Runs closures on the blocking threads of the runtime, a bounded number at a time for all workers.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Blocking(Arc<Semaphore>);
 
 impl Blocking {

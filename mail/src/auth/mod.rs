@@ -4,7 +4,7 @@
 //! maps from users and domains to upstreams. It speaks none of the mail protocols and logs in nowhere: what it says is
 //! a [`Decision`], and the session acts on it.
 
-mod blocking;
+pub(crate) mod blocking;
 mod build;
 mod certificate;
 mod decision;

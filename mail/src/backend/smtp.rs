@@ -287,7 +287,8 @@ pub(crate) async fn say(wire: &mut Wire, command: &[u8]) -> Result<Reply, Failed
     next_reply(wire).await
 }
 
-async fn next_reply(wire: &mut Wire) -> Result<Reply, Failed> {
+/// Reads a reply.
+pub(crate) async fn next_reply(wire: &mut Wire) -> Result<Reply, Failed> {
     loop {
         match Reply::take(&mut wire.buffer) {
             Ok(Some(reply)) => return Ok(reply),

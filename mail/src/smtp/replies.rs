@@ -7,6 +7,7 @@ use bytes::BytesMut;
 
 use super::reply::Reply;
 use crate::capabilities::Offers;
+use crate::service::Service;
 
 /// Keywords of EHLO that may be offered to clients. Never those by which servers believe who a client is.
 pub const PASSED_ON: [&str; 8] = [
@@ -16,6 +17,17 @@ pub const PASSED_ON: [&str; 8] = [
     "DSN",
     "CHUNKING",
     "BINARYMIME",
+    "PIPELINING",
+    "ENHANCEDSTATUSCODES",
+];
+
+/// The same but for messages that are no lines, which go on by DATA only.
+const PASSED_ON_LINES: [&str; 7] = [
+    "SIZE",
+    "8BITMIME",
+    "SMTPUTF8",
+    "DSN",
+    "CHUNKING",
     "PIPELINING",
     "ENHANCEDSTATUSCODES",
 ];
@@ -134,12 +146,20 @@ pub fn ehlo(hostname: &str, offers: &Offers, own: &[String]) -> String {
         .collect()
 }
 
-/// What is offered to clients of what servers offer, with the smaller of both sizes. Where a server has no SIZE its
-/// parameter would not be understood.
-pub fn offered(servers: &Offers, max_size: u64) -> Offers {
+/// What a listener offers to clients of what servers offer, with the smaller of both sizes. Where a server has no SIZE its
+/// parameter would not be understood. Under a policy messages are lines.
+pub fn offered(servers: &Offers, service: &Service) -> Offers {
+    let passed = match service.policy {
+        Some(_) => &PASSED_ON_LINES[..],
+        None => &PASSED_ON[..],
+    };
+    filtered(servers, *service.settings.smtp.max_size, passed)
+}
+
+fn filtered(servers: &Offers, max_size: u64, passed: &[&str]) -> Offers {
     let own = Offers::read([format!("SIZE {max_size}").as_bytes()]);
     let size = own.common(servers);
-    let passed = servers.only(&PASSED_ON);
+    let passed = servers.only(passed);
     let rest = passed
         .iter()
         .filter(|line| !line.to_ascii_uppercase().starts_with("SIZE"));
@@ -180,7 +200,7 @@ mod tests {
 
     #[test]
     fn what_a_server_offers_is_filtered() {
-        let seen = offered(
+        let seen = filtered(
             &offers(&[
                 "SIZE 10",
                 "XCLIENT NAME ADDR",
@@ -190,10 +210,12 @@ mod tests {
                 "DSN",
             ]),
             100,
+            &PASSED_ON,
         );
         assert_eq!(seen, offers(&["SIZE 10", "DSN"]));
-        assert_eq!(offered(&offers(&["SIZE 0"]), 100), offers(&["SIZE 100"]));
-        assert_eq!(offered(&offers(&["DSN"]), 100), offers(&["DSN"]));
+        let of = |lines: &[&str]| filtered(&offers(lines), 100, &PASSED_ON);
+        assert_eq!(of(&["SIZE 0"]), offers(&["SIZE 100"]));
+        assert_eq!(of(&["DSN"]), offers(&["DSN"]));
         assert_eq!(
             ehlo("h", &seen, &["STARTTLS".into()]),
             "250-h\r\n250-SIZE 10\r\n250-DSN\r\n250 STARTTLS\r\n"

@@ -63,11 +63,11 @@ pub async fn log_in(mut client: Client) -> Option<Rest> {
                 };
             }
             Ok(Next::LoggedIn(backend)) => {
-                let (relay, active) = Relay::new(client, *backend, None);
+                let (relay, active) = Relay::new(client, *backend, None, session.helo);
                 return Some(rest(relay, active));
             }
             Ok(Next::Chosen(backend, pool, rcpt)) => {
-                let (mut relay, active) = Relay::new(client, *backend, Some(pool));
+                let (mut relay, active) = Relay::new(client, *backend, Some(pool), session.helo);
                 relay.replay(&session.mail.unwrap_or_default(), &rcpt);
                 return Some(rest(relay, active));
             }
@@ -124,7 +124,7 @@ impl Session {
             client.name = ClientName::of(ip, client.worker.resolver.as_ref()).await;
         }
         let pool = backend::offers(service, &service.pool).await;
-        self.offers = offered(&pool, *service.settings.smtp.max_size);
+        self.offers = offered(&pool, service);
         self.mechanisms = service.mechanisms_with(&pool);
         let greeting = format!("220 {} ESMTP ready\r\n", service.hostname);
         client.send(greeting).await

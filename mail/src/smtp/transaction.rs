@@ -61,6 +61,18 @@ impl Transaction {
         }
     }
 
+    /// The message under way.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// A policy has looked at the message under way.
+    pub fn judged(&mut self, policy: &str, action: &'static str, id: &str) {
+        policy.clone_into(&mut self.message.policy);
+        self.message.action = action;
+        id.clone_into(&mut self.message.id);
+    }
+
     /// The client has sent its message to the end.
     pub fn end(&mut self) {
         let mut message = std::mem::take(&mut self.message);

@@ -37,16 +37,20 @@ impl Relay {
             Asked::Data => self.framer.lines(),
             Asked::Rcpt => self.now.answered(reply.is_positive()),
             Asked::Mail if !reply.is_positive() => self.now.open = false,
-            Asked::End | Asked::Chunk(true) => self.concluded(reply),
+            Asked::End | Asked::Chunk(true) => {
+                self.concluded(
+                    reply.is_positive(),
+                    format!("{} {}", reply.code, reply.text()),
+                );
+            }
             Asked::Quit => self.over = Some(Stop::Quit),
             _ => {}
         }
     }
 
-    /// The server has taken or refused a message.
-    fn concluded(&mut self, reply: &Reply) {
-        let said = format!("{} {}", reply.code, reply.text());
-        if let Some(message) = self.now.concluded(reply.is_positive(), said) {
+    /// A message has been taken or refused, with these words.
+    pub(super) fn concluded(&mut self, taken: bool, said: String) {
+        if let Some(message) = self.now.concluded(taken, said) {
             self.client.record.message(&message);
         }
     }

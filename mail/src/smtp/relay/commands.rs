@@ -7,6 +7,7 @@ use super::super::mx;
 use super::super::parameters::Argument;
 use super::super::replies::Asked;
 use super::Relay;
+use super::content::{Arrival, Keeper};
 use crate::client::Stop;
 use crate::limits;
 
@@ -15,14 +16,21 @@ impl Relay {
     pub(super) fn command(&mut self, line: &[u8]) -> Result<(), Stop> {
         self.dropping = false;
         match parse(line) {
-            Command::Ehlo(_) => self.anew(line, Asked::Ehlo),
-            Command::Helo(_) | Command::Rset => self.anew(line, Asked::Other),
+            Command::Ehlo(name) => self.greeted(name, line, Asked::Ehlo),
+            Command::Helo(name) => self.greeted(name, line, Asked::Other),
+            Command::Rset => self.anew(line, Asked::Other),
             Command::Noop => self.pass(b"NOOP", Asked::Other),
             Command::Quit => self.pass(line, Asked::Quit),
+            Command::Mail(_) | Command::Rcpt(_) if self.has_chunks() => {
+                self.refuse("503 5.5.1 Chunks have been sent")?
+            }
             Command::Mail(argument) => self.mail(line, argument)?,
             Command::Rcpt(argument) => self.rcpt(line, argument)?,
             Command::Data => {
-                self.pass(line, Asked::Data);
+                match &mut self.keeper {
+                    Some(keeper) => keeper.expect(Arrival::Data),
+                    None => self.pass(line, Asked::Data),
+                }
                 self.framer.wait();
             }
             Command::Bdat(size, last) => self.bdat(line, size, last)?,
@@ -108,6 +116,11 @@ impl Relay {
             self.dropping = true;
             return self.refuse("500 5.5.1 Unknown command");
         }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.expect(Arrival::Chunk(size, last));
+            self.framer.wait();
+            return Ok(());
+        }
         self.pass(line, Asked::Chunk(last));
         match (last, size) {
             // Nothing follows it.
@@ -117,7 +130,19 @@ impl Relay {
         Ok(())
     }
 
+    fn has_chunks(&self) -> bool {
+        self.keeper.as_ref().is_some_and(Keeper::has_chunks)
+    }
+
+    fn greeted(&mut self, name: &str, line: &[u8], asked: Asked) {
+        name.clone_into(&mut self.helo);
+        self.anew(line, asked);
+    }
+
     fn anew(&mut self, line: &[u8], asked: Asked) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.forget();
+        }
         self.now.reset();
         self.pass(line, asked);
     }

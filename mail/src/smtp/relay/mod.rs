@@ -3,7 +3,11 @@
 
 mod answers;
 mod commands;
+mod content;
+mod deliver;
+mod quarantine;
 mod units;
+mod verdict;
 
 use std::io;
 use std::sync::Arc;
@@ -12,6 +16,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use tokio::time::{sleep_until, timeout};
 
+use self::content::Keeper;
 use super::framer::Framer;
 use super::parameters::path;
 use super::replies::{Asked, Replies, offered};
@@ -48,14 +53,24 @@ pub struct Relay {
     pool: Option<Arc<Pool>>,
     /// A message beyond its limit is read to its end and dropped.
     dropping: bool,
+    /// The name the client gave.
+    helo: String,
+    /// Keeps messages until they have been judged, under a policy.
+    keeper: Option<Keeper>,
     over: Option<Stop>,
 }
 
 impl Relay {
     /// A session of a client that has logged in, or that needs not.
-    pub fn new(client: Client, backend: Backend, pool: Option<Arc<Pool>>) -> (Self, impl Sized) {
+    pub fn new(
+        client: Client,
+        backend: Backend,
+        pool: Option<Arc<Pool>>,
+        helo: String,
+    ) -> (Self, impl Sized) {
         let settings = &client.service.settings.smtp;
-        let offers = offered(&backend.offers, *settings.max_size);
+        let offers = offered(&backend.offers, &client.service);
+        let keeper = client.service.policy.as_ref().map(Keeper::new);
         let framer = Framer::new(settings.bare_lf == alb_conf::BareLf::Fix);
         let relay = Relay {
             client,
@@ -68,6 +83,8 @@ impl Relay {
             to_client: BytesMut::new(),
             pool,
             dropping: false,
+            helo,
+            keeper,
             over: None,
         };
         (relay, backend.active)
@@ -104,6 +121,9 @@ impl Relay {
             self.flush().await?;
             if self.over.is_some() {
                 return Ok(());
+            }
+            if self.keep().await? {
+                continue;
             }
             if self.client.worker.drain.is_draining() && self.is_between() {
                 return Err(Stop::Draining);

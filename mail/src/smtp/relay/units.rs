@@ -4,20 +4,18 @@ use bytes::BytesMut;
 
 use super::super::framer::{Unit, Violation};
 use super::super::replies::Asked;
+use super::content::Keeper;
 use super::{MOST_DUE, Relay};
 use crate::client::Stop;
 
 impl Relay {
     /// Takes what has come.
     pub(super) fn take_units(&mut self) -> Result<(), Stop> {
-        while self.over.is_none() && self.replies.len() < MOST_DUE {
+        while self.over.is_none() && self.replies.len() < MOST_DUE && !self.is_due() {
             let unit = self
                 .framer
                 .next(&mut self.client.wire.buffer)
-                .map_err(|violation| match violation {
-                    Violation::TooLong => Stop::TooLong,
-                    Violation::Unsound => Stop::Violation("bare_line_end"),
-                })?;
+                .map_err(violated)?;
             match unit {
                 None => break,
                 Some(Unit::Line(line)) => self.command(&line)?,
@@ -40,6 +38,11 @@ impl Relay {
         Ok(())
     }
 
+    /// A message comes first that is to be kept.
+    fn is_due(&self) -> bool {
+        self.keeper.as_ref().is_some_and(Keeper::is_due)
+    }
+
     fn body(&mut self, bytes: BytesMut) -> Result<(), Stop> {
         if self.dropping {
             return Ok(());
@@ -53,5 +56,13 @@ impl Relay {
             false => self.to_server.extend_from_slice(&bytes),
         }
         Ok(())
+    }
+}
+
+/// Why the session ends after bytes that cannot be told from something else.
+pub(super) fn violated(violation: Violation) -> Stop {
+    match violation {
+        Violation::TooLong => Stop::TooLong,
+        Violation::Unsound => Stop::Violation("bare_line_end"),
     }
 }

@@ -1,0 +1,96 @@
+//! A message that was kept on its way to a server: DATA, the header as it goes on, the rest as it came.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::timeout;
+
+use super::super::reply::Reply;
+use crate::backend::Failed;
+use crate::backend::smtp::{next_reply, say};
+use crate::content::{Gathered, Spool, Stuffer};
+use crate::wire::Wire;
+
+/// What is sent.
+pub(super) struct Content<'c> {
+    begin: Bytes,
+    spool: &'c Spool,
+    /// Where what follows the header is.
+    body: u64,
+}
+
+/// How far it has come.
+pub(super) enum Sent {
+    /// The server does not want it.
+    Refused(Reply),
+    /// To its last dot; the reply is still to come.
+    Whole,
+}
+
+impl<'c> Content<'c> {
+    /// A message with this header in place of its own.
+    pub(super) fn new(begin: BytesMut, gathered: &'c Gathered) -> Self {
+        Content {
+            begin: begin.freeze(),
+            spool: &gathered.spool,
+            body: gathered.header.len() as u64,
+        }
+    }
+
+    /// Bytes of the message.
+    pub(super) fn size(&self) -> u64 {
+        self.begin.len() as u64 + self.spool.len().saturating_sub(self.body)
+    }
+}
+
+/// Sends it to a server that has taken the envelope. Each piece may take `most`.
+///
+/// # Errors
+///
+/// The server has left, or does not listen. It has no message then: the last dot has not gone.
+pub(super) async fn send(
+    server: &mut Wire,
+    content: &Content<'_>,
+    most: Duration,
+) -> io::Result<Sent> {
+    let go_ahead = timeout(most, say(server, b"DATA\r\n"))
+        .await?
+        .map_err(gone)?;
+    if go_ahead.code != 354 {
+        return Ok(Sent::Refused(go_ahead));
+    }
+    let mut stuffer = Stuffer::default();
+    let begin = stuffer.add(content.begin.clone());
+    timeout(most, server.send(&begin)).await??;
+    let mut at = content.body;
+    loop {
+        let piece = content.spool.piece(at).await?;
+        if piece.is_empty() {
+            break;
+        }
+        at += piece.len() as u64;
+        timeout(most, server.send(&stuffer.add(piece))).await??;
+    }
+    timeout(most, server.send(stuffer.end())).await??;
+    Ok(Sent::Whole)
+}
+
+/// The server's reply to a message.
+///
+/// # Errors
+///
+/// The server has left.
+pub(super) async fn reply(server: &mut Wire) -> io::Result<Reply> {
+    next_reply(server).await.map_err(gone)
+}
+
+/// Code and text of a reply of ours.
+pub(super) fn verdict_of(reply: &str) -> (u16, &str) {
+    let (code, text) = reply.split_once(' ').unwrap_or((reply, ""));
+    (code.parse().unwrap_or_default(), text)
+}
+
+fn gone(failed: Failed) -> io::Error {
+    io::Error::other(format!("{failed:?}"))
+}
