@@ -77,6 +77,7 @@ fn what_a_policy_names_must_be_there() {
 
 #[test]
 fn a_policy_must_be_possible_to_keep() {
+    // Warnings are told beside an error only.
     for (listener, policy, what) in [
         (
             "policy = \"office\", mx = { relay_domains = [\"b.cn\"] }",
@@ -100,7 +101,7 @@ fn a_policy_must_be_possible_to_keep() {
         ),
         (
             "policy = \"office\"",
-            "quarantine = \"review\"",
+            "deny_types = [\"video\"]\nquarantine = \"review\"",
             "a quarantine that nothing goes to",
         ),
         (
@@ -110,7 +111,7 @@ fn a_policy_must_be_possible_to_keep() {
         ),
         (
             "policy = \"office\"",
-            "received = false\nhide_client_ip = true",
+            "deny_types = [\"video\"]\nreceived = false\nhide_client_ip = true",
             "where no `Received` is added",
         ),
     ] {
