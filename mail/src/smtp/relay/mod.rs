@@ -122,7 +122,8 @@ impl Relay {
             if self.over.is_some() {
                 return Ok(());
             }
-            if self.keep().await? {
+            // Sessions are many, and few of them have a message under a policy: those hold the memory for it.
+            if self.is_due() && Box::pin(self.keep()).await? {
                 continue;
             }
             if self.client.worker.drain.is_draining() && self.is_between() {

@@ -39,7 +39,7 @@ impl Relay {
     }
 
     /// A message comes first that is to be kept.
-    fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self) -> bool {
         self.keeper.as_ref().is_some_and(Keeper::is_due)
     }
 
