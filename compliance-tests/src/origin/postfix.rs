@@ -34,16 +34,16 @@ impl Postfix {
         queue(path);
         let ports = [(); 4].map(|()| Reserved::v4());
         let fill = |text: &str| {
-            let filled = text
-                .replace("DIR", &path.display().to_string())
-                .replace("PKI", &pki.path().display().to_string())
-                .replace("AUTH", &users.auth_socket().display().to_string());
+            // Paths come last: the name of a temporary directory may have `MX` in it.
             ["SUBMISSION", "PROXIED", "MX", "SMTPS"]
                 .iter()
                 .zip(&ports)
-                .fold(filled, |text, (name, port)| {
+                .fold(text.to_owned(), |text, (name, port)| {
                     text.replace(name, &port.address().to_string())
                 })
+                .replace("DIR", &path.display().to_string())
+                .replace("PKI", &pki.path().display().to_string())
+                .replace("AUTH", &users.auth_socket().display().to_string())
         };
         fs::write(path.join("etc/main.cf"), fill(MAIN)).expect("a file in ours");
         fs::write(path.join("etc/master.cf"), fill(MASTER)).expect("a file in ours");
