@@ -10,6 +10,7 @@ mod capabilities;
 mod client;
 mod client_name;
 pub mod content;
+mod dialogue;
 mod guesses;
 pub mod health;
 pub mod imap;

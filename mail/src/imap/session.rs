@@ -8,6 +8,7 @@ use super::{Assembler, Progress};
 use crate::backend::{self, Backend};
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
+use crate::dialogue::{self, Dialogue};
 use crate::login::{self, Asked, Outcome};
 use crate::refused::Refused;
 use crate::sasl::{Credentials, Failure, Mechanism, Mechanisms};
@@ -27,55 +28,21 @@ struct Session {
     mechanisms: Mechanisms,
 }
 
-/// What follows a command.
-enum Next {
-    Command,
-    Upgrade(String),
-    Relay(Box<Backend>),
-}
+type Next = dialogue::Next<Box<Backend>>;
 
 /// Serves a client from the greeting to its login; `None` if the session has ended before.
-pub async fn log_in(mut client: Client) -> Option<(Client, Box<Backend>)> {
-    let mut session = Session::default();
-    if let Err(stop) = session.greet(&mut client).await {
-        client.leave(&stop, farewell(&stop)).await;
-        return None;
-    }
-    loop {
-        match session.step(&mut client).await {
-            Ok(Next::Command) => {}
-            Ok(Next::Upgrade(tag)) => {
-                let go_ahead = format!("{tag} OK Begin TLS negotiation now\r\n");
-                // Nothing that was said before counts.
-                client = Box::pin(client.upgrade(&go_ahead)).await?;
-                session = Session {
-                    promised: session.promised,
-                    mechanisms: session.mechanisms,
-                    ..Session::default()
-                };
-            }
-            Ok(Next::Relay(backend)) => return Some((client, backend)),
-            Err(stop) => {
-                client.leave(&stop, farewell(&stop)).await;
-                return None;
-            }
-        }
-    }
+pub async fn log_in(client: Client) -> Option<(Client, Box<Backend>)> {
+    let (client, _, backend) = dialogue::until_login::<Session>(client).await?;
+    Some((client, backend))
 }
 
-fn farewell(stop: &Stop) -> &'static str {
-    match stop {
-        Stop::Idle => "* BYE Disconnected for inactivity\r\n",
-        Stop::TooLong | Stop::Violation(_) => "* BYE Input cannot be understood\r\n",
-        Stop::Draining => "* BYE [UNAVAILABLE] Server is shutting down, try again later\r\n",
-        Stop::TooManyErrors => "* BYE Too many invalid commands\r\n",
-        Stop::TooManyFailures => "* BYE Too many failed logins\r\n",
-        Stop::LockedOut => Refused::LockedOut.words(MailProtocol::Imap),
-        Stop::Injection | Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => "",
-    }
-}
+impl Dialogue for Session {
+    type Login = Box<Backend>;
 
-impl Session {
+    fn new(_: &Client) -> Self {
+        Session::default()
+    }
+
     async fn greet(&mut self, client: &mut Client) -> Result<(), Stop> {
         let service = &client.service;
         let pool = backend::offers(service, &service.pool).await;
@@ -89,27 +56,6 @@ impl Session {
         client.send(greeting).await
     }
 
-    /// What is offered on the connection as it is now.
-    fn capabilities(&self, client: &Client) -> String {
-        let mut list = OWN.to_owned();
-        let mut add = |word: &str| {
-            list.push(' ');
-            list += word;
-        };
-        self.promised.iter().for_each(&mut add);
-        if client.may_upgrade() {
-            add("STARTTLS");
-        }
-        if !client.takes_passwords() {
-            add("LOGINDISABLED");
-        }
-        for mechanism in client.service.offered(self.mechanisms, client.is_secure()) {
-            add(&format!("AUTH={}", mechanism.name()));
-        }
-        list
-    }
-
-    /// Reads and answers one command.
     async fn step(&mut self, client: &mut Client) -> Result<Next, Stop> {
         let pieces = match self.assembler.advance(&mut client.wire.buffer) {
             Progress::Whole(pieces) => pieces,
@@ -138,6 +84,48 @@ impl Session {
             .await
     }
 
+    fn protected(self, _: &Client) -> Self {
+        Session {
+            promised: self.promised,
+            mechanisms: self.mechanisms,
+            ..Session::default()
+        }
+    }
+
+    fn farewell(stop: &Stop) -> &'static str {
+        match stop {
+            Stop::Idle => "* BYE Disconnected for inactivity\r\n",
+            Stop::TooLong | Stop::Violation(_) => "* BYE Input cannot be understood\r\n",
+            Stop::Draining => "* BYE [UNAVAILABLE] Server is shutting down, try again later\r\n",
+            Stop::TooManyErrors => "* BYE Too many invalid commands\r\n",
+            Stop::TooManyFailures => "* BYE Too many failed logins\r\n",
+            Stop::LockedOut => Refused::LockedOut.words(MailProtocol::Imap),
+            Stop::Injection | Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => "",
+        }
+    }
+}
+
+impl Session {
+    /// What is offered on the connection as it is now.
+    fn capabilities(&self, client: &Client) -> String {
+        let mut list = OWN.to_owned();
+        let mut add = |word: &str| {
+            list.push(' ');
+            list += word;
+        };
+        self.promised.iter().for_each(&mut add);
+        if client.may_upgrade() {
+            add("STARTTLS");
+        }
+        if !client.takes_passwords() {
+            add("LOGINDISABLED");
+        }
+        for mechanism in client.service.offered(self.mechanisms, client.is_secure()) {
+            add(&format!("AUTH={}", mechanism.name()));
+        }
+        list
+    }
+
     async fn answer(
         &mut self,
         client: &mut Client,
@@ -164,7 +152,11 @@ impl Session {
                 self.id = pairs;
                 format!("* ID (\"name\" \"alb\")\r\n{tag} OK ID completed\r\n")
             }
-            Command::Starttls if client.may_upgrade() => return Ok(Next::Upgrade(tag.to_owned())),
+            Command::Starttls if client.may_upgrade() => {
+                return Ok(Next::Upgrade(format!(
+                    "{tag} OK Begin TLS negotiation now\r\n"
+                )));
+            }
             Command::Login(..) | Command::Authenticate(..) if !client.may_log_in() => {
                 format!("{tag} NO [PRIVACYREQUIRED] Use STARTTLS first\r\n")
             }
@@ -235,7 +227,7 @@ impl Session {
                 client
                     .send(under_tag(&std::mem::take(&mut backend.welcome), tag))
                     .await?;
-                Ok(Next::Relay(backend))
+                Ok(Next::Login(backend))
             }
             Outcome::Rejected(refusal) => {
                 let text = match refusal.text.as_str() {

@@ -7,6 +7,7 @@ use super::command::{Command, parse};
 use crate::backend::{self, Backend};
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
+use crate::dialogue::{self, Dialogue};
 use crate::login::{self, Asked, Outcome};
 use crate::refused::Refused;
 use crate::sasl::{Challenge, Credentials, Failure, Mechanism, Mechanisms};
@@ -29,54 +30,21 @@ struct Session {
     challenge: Option<Challenge>,
 }
 
-/// What follows a command.
-enum Next {
-    Command,
-    Upgrade,
-    Relay(Box<Backend>),
-}
+type Next = dialogue::Next<Box<Backend>>;
 
 /// Serves a client from the greeting to its login; `None` if the session has ended before.
-pub async fn log_in(mut client: Client) -> Option<(Client, Box<Backend>)> {
-    let mut session = Session::default();
-    if let Err(stop) = session.greet(&mut client).await {
-        client.leave(&stop, farewell(&stop)).await;
-        return None;
-    }
-    loop {
-        match session.step(&mut client).await {
-            Ok(Next::Command) => {}
-            Ok(Next::Upgrade) => {
-                client = Box::pin(client.upgrade("+OK Begin TLS negotiation now\r\n")).await?;
-                // Nothing that was said before counts.
-                session = Session {
-                    promised: session.promised,
-                    mechanisms: session.mechanisms,
-                    ..Session::default()
-                };
-            }
-            Ok(Next::Relay(backend)) => return Some((client, backend)),
-            Err(stop) => {
-                client.leave(&stop, farewell(&stop)).await;
-                return None;
-            }
-        }
-    }
+pub async fn log_in(client: Client) -> Option<(Client, Box<Backend>)> {
+    let (client, _, backend) = dialogue::until_login::<Session>(client).await?;
+    Some((client, backend))
 }
 
-fn farewell(stop: &Stop) -> &'static str {
-    match stop {
-        Stop::Idle => "-ERR Disconnected for inactivity\r\n",
-        Stop::TooLong | Stop::Violation(_) => "-ERR Input cannot be understood\r\n",
-        Stop::Draining => "-ERR [SYS/TEMP] Server is shutting down, try again later\r\n",
-        Stop::TooManyErrors => "-ERR Too many invalid commands\r\n",
-        Stop::TooManyFailures => "-ERR [AUTH] Too many failed logins\r\n",
-        Stop::LockedOut => Refused::LockedOut.words(MailProtocol::Pop3),
-        Stop::Injection | Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => "",
-    }
-}
+impl Dialogue for Session {
+    type Login = Box<Backend>;
 
-impl Session {
+    fn new(_: &Client) -> Self {
+        Session::default()
+    }
+
     async fn greet(&mut self, client: &mut Client) -> Result<(), Stop> {
         let service = &client.service;
         let pool = backend::offers(service, &service.pool).await;
@@ -92,6 +60,35 @@ impl Session {
         client.send(greeting + "\r\n").await
     }
 
+    async fn step(&mut self, client: &mut Client) -> Result<Next, Stop> {
+        let mut line = client.line(LONGEST_LINE).await?;
+        let next = self.answer(client, &line).await;
+        line.as_mut().zeroize();
+        next
+    }
+
+    fn protected(self, _: &Client) -> Self {
+        Session {
+            promised: self.promised,
+            mechanisms: self.mechanisms,
+            ..Session::default()
+        }
+    }
+
+    fn farewell(stop: &Stop) -> &'static str {
+        match stop {
+            Stop::Idle => "-ERR Disconnected for inactivity\r\n",
+            Stop::TooLong | Stop::Violation(_) => "-ERR Input cannot be understood\r\n",
+            Stop::Draining => "-ERR [SYS/TEMP] Server is shutting down, try again later\r\n",
+            Stop::TooManyErrors => "-ERR Too many invalid commands\r\n",
+            Stop::TooManyFailures => "-ERR [AUTH] Too many failed logins\r\n",
+            Stop::LockedOut => Refused::LockedOut.words(MailProtocol::Pop3),
+            Stop::Injection | Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => "",
+        }
+    }
+}
+
+impl Session {
     fn capabilities(&self, client: &Client) -> String {
         let mut list = "+OK Capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n".to_owned();
         let mut add = |line: &str| {
@@ -117,18 +114,14 @@ impl Session {
         list
     }
 
-    /// Reads and answers one command.
-    async fn step(&mut self, client: &mut Client) -> Result<Next, Stop> {
-        let mut line = client.line(LONGEST_LINE).await?;
-        let next = self.answer(client, &line).await;
-        line.as_mut().zeroize();
-        next
-    }
-
     async fn answer(&mut self, client: &mut Client, line: &[u8]) -> Result<Next, Stop> {
         let reply = match parse(line) {
             Command::Capa => self.capabilities(client),
-            Command::Stls if client.may_upgrade() => return Ok(Next::Upgrade),
+            Command::Stls if client.may_upgrade() => {
+                return Ok(Next::Upgrade(
+                    "+OK Begin TLS negotiation now\r\n".to_owned(),
+                ));
+            }
             Command::Noop => "+OK\r\n".to_owned(),
             Command::Quit => {
                 client.send("+OK Goodbye\r\n").await?;
@@ -245,7 +238,7 @@ impl Session {
                 client
                     .send([b"+OK ", &welcome[..], b"\r\n"].concat())
                     .await?;
-                Ok(Next::Relay(backend))
+                Ok(Next::Login(backend))
             }
             Outcome::Rejected(refusal) => {
                 let text = match refusal.text.as_str() {
