@@ -70,6 +70,8 @@ pub enum Stop {
     Violation(&'static str),
     /// It said goodbye.
     Quit,
+    /// Whoever decides about logins wants no more of it.
+    Dismissed,
     /// Reading or writing failed.
     Io(io::Error),
     /// The handshake failed; its own line in the log says why.
@@ -90,6 +92,7 @@ impl Stop {
             Stop::Injection => "starttls_injection",
             Stop::Violation(what) => what,
             Stop::Quit => "quit",
+            Stop::Dismissed => "login_refused",
             Stop::Io(_) => "io_error",
             Stop::Handshake => "handshake_failed",
         }

@@ -18,6 +18,7 @@ mod limits;
 pub mod line;
 mod login;
 pub mod pop3;
+mod proving;
 mod refused;
 mod relay;
 pub mod sasl;

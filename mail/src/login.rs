@@ -1,13 +1,13 @@
 //! From credentials to a server that has taken them: who decides, where the session goes, what is said there. While that
 //! is under way nothing of the client is answered, but its leaving is noticed.
 
-use std::hash::{BuildHasher, RandomState};
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use alb_conf::{MailLogin, MailProtocol};
+use alb_conf::MailLogin;
 use alb_core::ConnInfo;
-use bytes::BytesMut;
+use alb_core::limit::lockout::Deciding;
 use zeroize::Zeroize;
 
 use crate::audit::{self, LoginResult};
@@ -18,8 +18,10 @@ use crate::client::{AHEAD, Client, Stop};
 use crate::client_name::ClientName;
 use crate::guesses::{self, Before};
 use crate::limits;
-use crate::sasl::{self, Challenge, Credentials, Exchange, Failure, MAX_LINE, Mechanism, Proof};
+use crate::proving::ask;
+use crate::sasl::{self, Credentials, Failure, Proof};
 use crate::service::{Pool, Service};
+use crate::wire::Wire;
 use crate::worker::Worker;
 
 /// A login as the session asks for it.
@@ -61,62 +63,17 @@ pub struct Rejection {
     pub text: String,
     /// Why the session ends with the answer, if it does.
     pub close: Option<Stop>,
-}
-
-/// Has the client prove itself by a mechanism: challenges go out after `prompt`, until it has shown its credentials or
-/// failed to.
-///
-/// # Errors
-///
-/// The session ends: the client left, was silent for too long, or sent a line without end.
-pub async fn converse(
-    client: &mut Client,
-    mechanism: Mechanism,
-    initial: Option<&[u8]>,
-) -> Result<Result<Credentials, Failure>, Stop> {
-    let mut exchange = exchange(client, mechanism);
-    let mut step = exchange.begin(initial);
-    loop {
-        match step {
-            Ok(sasl::Step::Done(credentials)) => return Ok(Ok(credentials)),
-            Err(failure) => return Ok(Err(failure)),
-            Ok(sasl::Step::Continue(challenge)) => {
-                let mut line = ask(client, challenge.as_bytes()).await?;
-                step = exchange.respond(&line);
-                line.as_mut().zeroize();
-            }
-        }
-    }
-}
-
-/// Asks the client something within an exchange, and reads its answer.
-async fn ask(client: &mut Client, challenge: &[u8]) -> Result<BytesMut, Stop> {
-    let prompt: &[u8] = match client.service.protocol {
-        MailProtocol::Smtp => b"334 ",
-        MailProtocol::Imap | MailProtocol::Pop3 => b"+ ",
-    };
-    client.send([prompt, challenge, b"\r\n"].concat()).await?;
-    client.line(MAX_LINE + 2).await
-}
-
-/// An exchange by one mechanism, with a challenge for those that answer one.
-fn exchange(client: &Client, mechanism: Mechanism) -> Exchange {
-    let challenge = (mechanism == Mechanism::CramMd5).then(|| challenge(client));
-    Exchange::new(mechanism, client.service.auth.rules(), challenge)
-}
-
-/// A challenge that has never been before.
-pub fn challenge(client: &Client) -> Challenge {
-    // Keyed with what the system's random numbers gave: nobody can foretell it.
-    let random = RandomState::new().hash_one(client.info.id);
-    Challenge::new(&client.service.hostname, SystemTime::now(), random)
+    /// How long the answer waits, where whoever decided has said so.
+    wait: Option<Duration>,
+    /// Whether name or proof were wrong, which counts as a guess.
+    is_guess: bool,
 }
 
 /// Logs a client in.
 ///
 /// # Errors
 ///
-/// The client left while it was under way.
+/// The client left while it was under way, or the worker is leaving.
 pub async fn log_in(client: &mut Client, asked: &Asked<'_>) -> Result<Outcome, Stop> {
     client.attempts += 1;
     client.record.login = audit::Login {
@@ -126,70 +83,72 @@ pub async fn log_in(client: &mut Client, asked: &Asked<'_>) -> Result<Outcome, S
         ..audit::Login::default()
     };
     let begun = Instant::now();
-    let result = attempt(client, asked).await?;
+    let mut left = false;
+    let (deciding, result) = match guesses::before(client).await? {
+        Before::Go(deciding) => (Some(deciding), attempt(client, asked, &mut left).await),
+        Before::LockedOut => (None, Err(Turned::locked_out())),
+        Before::Later => (None, Err(Turned::Later("too many logins wait".to_owned()))),
+    };
     client.record.login.took = begun.elapsed();
-    let (outcome, result) = match result {
+    let outcome = match result {
         Ok(backend) => admitted(client, backend).await?,
-        Err(Turned::Away(rejection, wrong)) => {
-            client.record.login.result = Some(LoginResult::Rejected);
-            let rejection = rejected(client, asked, rejection, wrong).await?;
-            (Outcome::Rejected(rejection), LoginResult::Rejected)
-        }
+        Err(Turned::Away(rejection)) => rejected(client, asked, rejection, deciding).await?,
         Err(Turned::Later(why)) => {
             tracing::warn!(client = %client.info.peer, listener = %client.service.name, "no login: {why}");
-            (Outcome::Unavailable, LoginResult::Unavailable)
+            Outcome::Unavailable
         }
         Err(Turned::Broken(failure)) => return Ok(Outcome::Broken(failure)),
+        Err(Turned::Ended(stop)) => return Err(stop),
     };
-    client.record.login.result = Some(result);
-    Ok(outcome)
+    client.record.login.result = outcome.audited();
+    match left {
+        true => Err(Stop::Closed),
+        false => Ok(outcome),
+    }
 }
 
-/// A server has taken the login: the session goes there, if the user may have one more.
-async fn admitted(
-    client: &mut Client,
-    backend: Box<Backend>,
-) -> Result<(Outcome, LoginResult), Stop> {
-    guesses::none(client);
+/// A server has taken the login: the session goes there, if the user may have one more, and if nobody has found the password
+/// out by guessing.
+async fn admitted(client: &mut Client, backend: Box<Backend>) -> Result<Outcome, Stop> {
+    if !guesses::succeeded(client) {
+        return Ok(Outcome::Rejected(Rejection::locked_out()));
+    }
     if !limits::admit_session(client).await? {
-        return Ok((Outcome::Busy, LoginResult::OverLimit));
+        return Ok(Outcome::Busy);
     }
     client.record.server = Some(backend.audited.clone());
-    Ok((Outcome::In(backend), LoginResult::Accepted))
+    Ok(Outcome::In(backend))
 }
 
-/// Counts a login that was rejected, and has guesses wait.
+/// Counts a login that was rejected before anything else is waited for, and has guesses wait.
 async fn rejected(
     client: &mut Client,
     asked: &Asked<'_>,
     mut rejection: Rejection,
-    wrong: Wrong,
-) -> Result<Rejection, Stop> {
+    deciding: Option<Deciding>,
+) -> Result<Outcome, Stop> {
     client.failures += 1;
-    if wrong != Wrong::Other {
-        let waited = wrong == Wrong::Waited;
-        let stop = guesses::after(client, asked.credentials, waited).await?;
+    client.record.failures = client.failures;
+    client.record.login.result = Some(LoginResult::Rejected);
+    if rejection.is_guess && guesses::count(client, asked.credentials) {
+        // In the same words as to one who has guessed right, but too late.
+        return Ok(Outcome::Rejected(Rejection::locked_out()));
+    }
+    drop(deciding);
+    if rejection.is_guess || rejection.wait.is_some() {
+        let stop = guesses::wait(client, rejection.wait).await?;
         rejection.close = rejection.close.or(stop);
     }
-    Ok(rejection)
+    Ok(Outcome::Rejected(rejection))
 }
 
-/// Has the login decided and taken to a server, unless the client leaves in between.
+/// Has the login decided and taken to a server. A client that leaves in between is no reason to break off: what it has
+/// guessed has to be counted.
 async fn attempt(
     client: &mut Client,
     asked: &Asked<'_>,
-) -> Result<Result<Box<Backend>, Turned>, Stop> {
-    match guesses::before(client).await? {
-        Before::Go => {}
-        Before::LockedOut => {
-            let rejection = Rejection {
-                close: Some(Stop::LockedOut),
-                ..Rejection::default()
-            };
-            return Ok(Err(Turned::Away(rejection, Wrong::Other)));
-        }
-        Before::Later => return Ok(Err(Turned::Later("too many logins wait".to_owned()))),
-    }
+    left: &mut bool,
+) -> Result<Box<Backend>, Turned> {
     let number = client.attempts;
     let Client {
         wire,
@@ -200,75 +159,108 @@ async fn attempt(
         record,
         ..
     } = &mut *client;
-    let mut result = tokio::select! {
-        biased;
-        result = Box::pin(decide_and_visit(service, info, worker, name, asked, number, record)) => result,
-        () = wire.closed(AHEAD) => return Err(Stop::Closed),
-    };
+    let deciding = Box::pin(decide_and_visit(
+        service, info, worker, name, asked, number, record,
+    ));
+    let mut step = to_its_end(wire, left, deciding).await?;
     loop {
-        match result {
-            Ok(Step::In(backend)) => return Ok(Ok(backend)),
-            Ok(Step::Asks(pending)) => result = Box::pin(carry(client, *pending)).await?,
-            Err(turned) => return Ok(Err(turned)),
+        match step {
+            Step::In(backend) => return Ok(backend),
+            Step::Asks(pending) => step = Box::pin(carry(client, asked, *pending, left)).await?,
         }
     }
 }
 
 /// Carries what a server asks to the client, and the answer back.
-async fn carry(client: &mut Client, pending: Pending) -> Result<Result<Step, Turned>, Stop> {
+async fn carry(
+    client: &mut Client,
+    asked: &Asked<'_>,
+    pending: Pending,
+    left: &mut bool,
+) -> Result<Step, Turned> {
+    if let Proof::Token { .. } = asked.credentials.proof {
+        // With a token it asks nothing: it says why that is of no use, whatever the client answers (RFC 7628 § 3.2.2).
+        guesses::count(client, asked.credentials);
+    }
     let mut line = ask(client, pending.challenge()).await?;
     if let Err(failure) = sasl::check_line(&line) {
-        return Ok(Err(Turned::Broken(failure)));
+        return Err(Turned::Broken(failure));
     }
     if let Some(user) = sasl::ntlm::user_in_line(&line) {
         client.record.login.user_sent = user;
     }
-    let wire = &mut client.wire;
-    let step = tokio::select! {
-        biased;
-        step = pending.answer(&line) => step,
-        () = wire.closed(AHEAD) => return Err(Stop::Closed),
-    };
+    let step = to_its_end(&mut client.wire, left, pending.answer(&line)).await;
     line.as_mut().zeroize();
-    Ok(step.map_err(Turned::from))
+    Ok(step?)
+}
+
+/// Waits for what is under way, and notices meanwhile if the client leaves.
+async fn to_its_end<T>(wire: &mut Wire, left: &mut bool, under_way: impl Future<Output = T>) -> T {
+    let mut under_way = pin!(under_way);
+    if !*left {
+        tokio::select! {
+            biased;
+            done = &mut under_way => return done,
+            () = wire.closed(AHEAD) => *left = true,
+        }
+    }
+    under_way.await
 }
 
 /// Why there is no login.
 enum Turned {
-    Away(Rejection, Wrong),
+    Away(Rejection),
     Later(String),
     Broken(Failure),
+    Ended(Stop),
+}
+
+impl Turned {
+    fn locked_out() -> Self {
+        Turned::Away(Rejection::locked_out())
+    }
+}
+
+impl Rejection {
+    fn locked_out() -> Self {
+        Rejection {
+            close: Some(Stop::LockedOut),
+            ..Rejection::default()
+        }
+    }
+}
+
+impl Outcome {
+    /// The word for the log; none for a login that did not come to its end.
+    fn audited(&self) -> Option<LoginResult> {
+        match self {
+            Outcome::In(_) => Some(LoginResult::Accepted),
+            Outcome::Rejected(_) => Some(LoginResult::Rejected),
+            Outcome::Unavailable => Some(LoginResult::Unavailable),
+            Outcome::Busy => Some(LoginResult::OverLimit),
+            Outcome::Broken(_) => None,
+        }
+    }
+}
+
+impl From<Stop> for Turned {
+    fn from(stop: Stop) -> Self {
+        Turned::Ended(stop)
+    }
 }
 
 impl From<Failed> for Turned {
     fn from(failed: Failed) -> Self {
         match failed {
-            Failed::Rejected(refusal) => {
-                let wrong = match refusal.is_of_credentials() {
-                    true => Wrong::Credentials,
-                    false => Wrong::Other,
-                };
-                let rejection = Rejection {
-                    code: refusal.code,
-                    text: refusal.text,
-                    close: None,
-                };
-                Turned::Away(rejection, wrong)
-            }
+            Failed::Rejected(refusal) => Turned::Away(Rejection {
+                is_guess: refusal.is_of_credentials(),
+                code: refusal.code,
+                text: refusal.text,
+                ..Rejection::default()
+            }),
             Failed::Unreachable(why) | Failed::Unavailable(why) => Turned::Later(why),
         }
     }
-}
-
-/// What was wrong with a login that was rejected.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wrong {
-    /// Name or proof: it counts as a guess.
-    Credentials,
-    /// Name or proof, and it has been kept waiting for that.
-    Waited,
-    /// Something else.
-    Other,
 }
 
 async fn decide_and_visit(
@@ -291,18 +283,13 @@ async fn decide_and_visit(
         Decision::Accept(accepted) => accepted,
         Decision::Unavailable { reason } => return Err(Turned::Later(reason)),
         Decision::Refuse(refusal) => {
-            tokio::time::sleep(refusal.wait).await;
-            let wrong = match (refusal.rejected, refusal.wait.is_zero()) {
-                (true, true) => Wrong::Credentials,
-                (true, false) => Wrong::Waited,
-                (false, _) => Wrong::Other,
-            };
-            let rejection = Rejection {
+            return Err(Turned::Away(Rejection {
                 code: refusal.smtp_code.unwrap_or_default(),
                 text: refusal.text.unwrap_or_default(),
-                close: refusal.close.then_some(Stop::Quit),
-            };
-            return Err(Turned::Away(rejection, wrong));
+                close: refusal.close.then_some(Stop::Dismissed),
+                wait: (!refusal.wait.is_zero()).then_some(refusal.wait),
+                is_guess: refusal.rejected,
+            }));
         }
     };
     record.login.user.clone_from(&accepted.user);

@@ -4,6 +4,8 @@
 //! Memory is bounded as that of limits is: see `table`. Of a password nothing is kept but 32 bits of a keyed hash of the
 //! last one rejected, so that a device that keeps sending an old one counts once.
 
+mod turns;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,10 +16,14 @@ use super::key::{Key, Seeds};
 use super::table::{State, Table};
 use crate::access::AddressSet;
 
+pub use turns::{Deciding, Turn};
+
 /// An IPv6 client has a whole network of this many bits.
 const NETWORK_V6: u8 = 64;
 /// The waits of a session's failures: once, twice, four and then eight times the first.
 const LONGEST_SHIFT: u32 = 3;
+/// Of so many clients that are remembered, one has logins under way.
+const TURNS: usize = 8;
 
 /// What is allowed.
 #[derive(Debug)]
@@ -48,6 +54,8 @@ pub struct Lockout {
     clock: Clock,
     clients: Arc<Table<Failures>>,
     users: Arc<Table<Failures>>,
+    /// Logins being decided, by client.
+    turns: Arc<Table<u32>>,
     waiting: Arc<AtomicUsize>,
 }
 
@@ -128,6 +136,7 @@ impl Lockout {
         Lockout {
             clients: Arc::new(Table::new(policy.entries)),
             users: Arc::new(Table::new(policy.entries)),
+            turns: Arc::new(Table::new(policy.entries.div_ceil(TURNS))),
             seeds: Seeds::default(),
             clock: Clock::new(),
             waiting: Arc::default(),
@@ -143,6 +152,7 @@ impl Lockout {
             Some(previous) => Lockout {
                 clients: Arc::clone(&previous.clients),
                 users: Arc::clone(&previous.users),
+                turns: Arc::clone(&previous.turns),
                 seeds: previous.seeds.clone(),
                 clock: previous.clock,
                 waiting: Arc::clone(&previous.waiting),

@@ -37,6 +37,8 @@ pub struct Record {
     pub server: Option<Server>,
     /// Malformed and unknown commands.
     pub errors: u32,
+    /// Logins refused, the last one included.
+    pub failures: u32,
     /// Bytes of the client that the server was given.
     pub received: u64,
     /// Bytes of the server that the client was given.
@@ -105,6 +107,7 @@ impl Record {
             login: Login::default(),
             server: None,
             errors: 0,
+            failures: 0,
             received: 0,
             sent: 0,
             messages: 0,
@@ -207,6 +210,7 @@ impl Record {
         line.text("auth_source", login.source);
         line.text("auth_result", result.as_str());
         line.millis("auth_ms", login.took);
+        line.plain("auth_failures", self.failures);
     }
 
     fn write_server(&self, line: &mut Line<'_>) {

@@ -10,6 +10,7 @@ use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::dialogue::{self, Dialogue};
 use crate::login::{self, Asked, Outcome};
+use crate::proving;
 use crate::refused::Refused;
 use crate::sasl::{Credentials, Failure, Mechanism, Mechanisms};
 
@@ -100,7 +101,12 @@ impl Dialogue for Session {
             Stop::TooManyErrors => "* BYE Too many invalid commands\r\n",
             Stop::TooManyFailures => "* BYE Too many failed logins\r\n",
             Stop::LockedOut => Refused::LockedOut.words(MailProtocol::Imap),
-            Stop::Injection | Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => "",
+            Stop::Injection
+            | Stop::Closed
+            | Stop::Quit
+            | Stop::Dismissed
+            | Stop::Io(_)
+            | Stop::Handshake => "",
         }
     }
 }
@@ -198,7 +204,7 @@ impl Session {
             return Ok(Next::Command);
         };
         let initial = initial.as_ref().map(|text| text.as_slice());
-        match login::converse(client, mechanism, initial).await? {
+        match proving::converse(client, mechanism, initial).await? {
             Ok(credentials) => {
                 self.log_in(client, tag, mechanism.name(), &credentials)
                     .await

@@ -9,6 +9,7 @@ use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::dialogue::{self, Dialogue};
 use crate::login::{self, Asked, Outcome};
+use crate::proving;
 use crate::refused::Refused;
 use crate::sasl::{Challenge, Credentials, Failure, Mechanism, Mechanisms};
 
@@ -53,7 +54,7 @@ impl Dialogue for Session {
         let mut greeting = format!("+OK {} ready", service.hostname);
         // Behind STLS there is no other greeting, and what was said before it does not count.
         if service.takes_apop() && client.may_log_in() {
-            let challenge = login::challenge(client);
+            let challenge = proving::challenge(client);
             greeting = format!("{greeting} {}", challenge.as_str());
             self.challenge = Some(challenge);
         }
@@ -83,7 +84,12 @@ impl Dialogue for Session {
             Stop::TooManyErrors => "-ERR Too many invalid commands\r\n",
             Stop::TooManyFailures => "-ERR [AUTH] Too many failed logins\r\n",
             Stop::LockedOut => Refused::LockedOut.words(MailProtocol::Pop3),
-            Stop::Injection | Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => "",
+            Stop::Injection
+            | Stop::Closed
+            | Stop::Quit
+            | Stop::Dismissed
+            | Stop::Io(_)
+            | Stop::Handshake => "",
         }
     }
 }
@@ -212,7 +218,7 @@ impl Session {
         let Some(mechanism) = offered else {
             return bad(client, "Unsupported mechanism").await;
         };
-        match login::converse(client, mechanism, initial).await? {
+        match proving::converse(client, mechanism, initial).await? {
             Ok(credentials) => self.log_in(client, mechanism.name(), &credentials).await,
             Err(failure) => broken(client, failure).await,
         }

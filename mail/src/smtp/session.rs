@@ -18,6 +18,7 @@ use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::client_name::ClientName;
 use crate::login::{self, Asked, Outcome};
+use crate::proving;
 use crate::sasl::{Credentials, Mechanism, Mechanisms};
 use crate::service::Pool;
 
@@ -243,7 +244,7 @@ impl Session {
         let Some(mechanism) = offered else {
             return no(client, "504 5.5.4 Unrecognized authentication type").await;
         };
-        let exchange = login::converse(client, mechanism, initial).await;
+        let exchange = proving::converse(client, mechanism, initial).await;
         match exchange.map_err(of_exchange)? {
             Ok(credentials) => self.log_in(client, mechanism.name(), &credentials).await,
             Err(failure) => no(client, broken(failure)).await,

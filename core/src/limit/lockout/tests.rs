@@ -127,6 +127,39 @@ fn the_exempt_are_never_locked_out() {
 }
 
 #[test]
+fn no_more_logins_are_decided_at_once_than_may_fail() {
+    let (lockout, now) = lockout(3, 0);
+    let client: IpAddr = "10.0.0.1".parse().expect("an address");
+    let turn = || match lockout.turn(client, now) {
+        Turn::Now(deciding) => Some(deciding),
+        Turn::Later => None,
+        Turn::LockedOut => panic!("locked out"),
+    };
+    let mut deciding: Vec<_> = std::iter::from_fn(turn).collect();
+    assert_eq!(deciding.len(), 3);
+    deciding.pop();
+    assert!(turn().is_some(), "one has ended");
+    lockout.failed(&rejected("10.0.0.1", "alice", "1"), now);
+    assert!(turn().is_none(), "two under way and one that failed");
+    lockout.failed(&rejected("10.0.0.1", "alice", "2"), now);
+    lockout.failed(&rejected("10.0.0.1", "alice", "3"), now);
+    assert!(matches!(lockout.turn(client, now), Turn::LockedOut));
+    drop(deciding);
+    let later = now + minutes(15);
+    assert!(matches!(lockout.turn(client, later), Turn::Now(_)));
+    let another = "10.0.0.2".parse().expect("an address");
+    assert!(matches!(lockout.turn(another, now), Turn::Now(_)));
+}
+
+#[test]
+fn turns_are_not_counted_of_the_exempt_nor_without_a_bound() {
+    let (lockout, now) = lockout(0, 0);
+    let client = "10.0.0.1".parse().expect("an address");
+    let many: Vec<_> = (0..100).map(|_| lockout.turn(client, now)).collect();
+    assert!(many.iter().all(|turn| matches!(turn, Turn::Now(_))));
+}
+
+#[test]
 fn decrees_hold() {
     let (lockout, now) = lockout(20, 0);
     let client = "192.0.2.1".parse().expect("an address");
