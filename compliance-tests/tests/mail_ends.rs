@@ -133,7 +133,7 @@ impl Place {
     async fn new(pki: &Pki, behind: &[Behind]) -> Self {
         let decider = LineServer::start(Act::Hang, &[]).await;
         let mut config = format!(
-            "[mail_auth.slow]\nhttp = {{ upstream = \"decider\" }}\n[upstream.decider]\npeers = [\"$decider\"]\n{}",
+            "[mail_auth.slow]\nhttp = {{ upstream = \"decider\", timeout = \"1s\" }}\n[upstream.decider]\npeers = [\"$decider\"]\n{}",
             pki::IDENTITIES
         );
         let mut alb = Alb::new()
@@ -212,6 +212,10 @@ fn section(name: &str) -> String {
     listener = match name {
         "smtp_early" => listener.table("[mail.smtp]\ngreeting_delay = \"1s\""),
         "smtp_decide" => listener.with("auth = \"slow\""),
+        // Whoever has been shown a password is heard out, even if the client does not wait.
+        "smtp_login" | "imap_login" | "pop3_login" => {
+            listener.with("timeouts = { server = \"1s\" }")
+        }
         _ => listener,
     };
     let told_by = if name.ends_with("xclient") {

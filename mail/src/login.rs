@@ -1,6 +1,7 @@
 //! From credentials to a server that has taken them: who decides, where the session goes, what is said there. While that
 //! is under way nothing of the client is answered, but its leaving is noticed.
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,6 +39,8 @@ pub struct Asked<'a> {
     pub before: &'a [String],
     /// What the client was promised.
     pub promised: &'a Offers,
+    /// Whether somebody is being shown the credentials, whose answer has to be heard.
+    pub shown: Cell<bool>,
 }
 
 /// How a login ended.
@@ -142,8 +145,8 @@ async fn rejected(
     Ok(Outcome::Rejected(rejection))
 }
 
-/// Has the login decided and taken to a server. A client that leaves in between is no reason to break off: what it has
-/// guessed has to be counted.
+/// Has the login decided and taken to a server. A client that leaves when its credentials have been shown to somebody is no
+/// reason to break off: if it has guessed, that has to be counted.
 async fn attempt(
     client: &mut Client,
     asked: &Asked<'_>,
@@ -162,7 +165,7 @@ async fn attempt(
     let deciding = Box::pin(decide_and_visit(
         service, info, worker, name, asked, number, record,
     ));
-    let mut step = to_its_end(wire, left, deciding).await?;
+    let mut step = to_its_end(wire, left, &asked.shown, deciding).await??;
     loop {
         match step {
             Step::In(backend) => return Ok(backend),
@@ -189,22 +192,29 @@ async fn carry(
     if let Some(user) = sasl::ntlm::user_in_line(&line) {
         client.record.login.user_sent = user;
     }
-    let step = to_its_end(&mut client.wire, left, pending.answer(&line)).await;
+    let answered = pending.answer(&line);
+    let step = to_its_end(&mut client.wire, left, &asked.shown, answered).await;
     line.as_mut().zeroize();
-    Ok(step?)
+    Ok(step??)
 }
 
-/// Waits for what is under way, and notices meanwhile if the client leaves.
-async fn to_its_end<T>(wire: &mut Wire, left: &mut bool, under_way: impl Future<Output = T>) -> T {
+/// Waits for what is under way. If the client leaves meanwhile, only what has been shown to somebody is waited for.
+async fn to_its_end<T>(
+    wire: &mut Wire,
+    left: &mut bool,
+    shown: &Cell<bool>,
+    under_way: impl Future<Output = T>,
+) -> Result<T, Stop> {
     let mut under_way = pin!(under_way);
-    if !*left {
-        tokio::select! {
-            biased;
-            done = &mut under_way => return done,
-            () = wire.closed(AHEAD) => *left = true,
-        }
+    tokio::select! {
+        biased;
+        done = &mut under_way => return Ok(done),
+        () = wire.closed(AHEAD) => *left = true,
     }
-    under_way.await
+    match shown.get() {
+        true => Ok(under_way.await),
+        false => Err(Stop::Closed),
+    }
 }
 
 /// Why there is no login.
@@ -279,6 +289,7 @@ async fn decide_and_visit(
         number,
         what: auth::Asked::Login(asked.credentials),
     };
+    asked.shown.set(service.auth.is_ours());
     let accepted = match service.auth.decide(&attempt).await {
         Decision::Accept(accepted) => accepted,
         Decision::Unavailable { reason } => return Err(Turned::Later(reason)),
@@ -292,6 +303,7 @@ async fn decide_and_visit(
             }));
         }
     };
+    asked.shown.set(false);
     record.login.user.clone_from(&accepted.user);
     record.login.source = accepted.source;
     let pool = pool_of(service, &accepted)?;
@@ -308,6 +320,7 @@ async fn decide_and_visit(
         id: asked.id,
         before: asked.before,
         promised: asked.promised,
+        shown: &asked.shown,
     };
     Ok(backend::log_in(&visit, pool, worker).await?)
 }

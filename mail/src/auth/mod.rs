@@ -69,6 +69,11 @@ impl Authenticator {
         self.users.user(sent).full.to_lowercase()
     }
 
+    /// Whether a source of ours is shown what proves a user, before any mail server is.
+    pub fn is_ours(&self) -> bool {
+        !matches!(self.source, Source::Backend)
+    }
+
     /// What the audit line calls the source.
     pub fn source(&self) -> &'static str {
         match &self.source {

@@ -12,6 +12,7 @@ mod learn;
 mod refusal;
 mod trial;
 
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -76,6 +77,8 @@ pub struct Visit<'v> {
     pub before: &'v [String],
     /// What the client was promised: a server without it is not for this client.
     pub promised: &'v Offers,
+    /// Set when a server is shown what proves the user: from then on the answer has to be heard.
+    pub shown: &'v Cell<bool>,
 }
 
 /// What proves a user to a server.
@@ -180,6 +183,7 @@ async fn visit_one(
         .await
         .unwrap_or_else(|_| Err(slow()))?;
     let connected = begun.elapsed();
+    visit.shown.set(true);
     let login = async {
         match visit.service.protocol {
             MailProtocol::Imap => imap::log_in(&mut opened, visit, pool).await,

@@ -1,5 +1,7 @@
 //! An IMAP session: greeting, commands before login, and then the relay.
 
+use std::cell::Cell;
+
 use alb_conf::MailProtocol;
 use zeroize::Zeroizing;
 
@@ -227,6 +229,7 @@ impl Session {
             id: &self.id,
             before: &[],
             promised: &self.promised,
+            shown: Cell::default(),
         };
         match login::log_in(client, &asked).await? {
             Outcome::In(mut backend) => {

@@ -1,5 +1,7 @@
 //! A POP3 session: greeting, commands before login, and then the relay.
 
+use std::cell::Cell;
+
 use alb_conf::MailProtocol;
 use zeroize::Zeroize;
 
@@ -237,6 +239,7 @@ impl Session {
             id: &[],
             before: &self.before,
             promised: &self.promised,
+            shown: Cell::default(),
         };
         match login::log_in(client, &asked).await? {
             Outcome::In(mut backend) => {

@@ -1,6 +1,7 @@
 //! MX mode before the server is known: MAIL is kept; the first recipient, and the service that decides if there is one,
 //! tell where the message goes.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use alb_conf::TlsMode;
@@ -94,7 +95,7 @@ impl Session {
                 let text = refusal.text.as_deref().unwrap_or("Relay access denied");
                 client.send(format!("{code} {text}\r\n")).await?;
                 match refusal.close {
-                    true => Err(Stop::Quit),
+                    true => Err(Stop::Dismissed),
                     false => Ok(Next::Command),
                 }
             }
@@ -158,6 +159,7 @@ impl Session {
                 id: &[],
                 before: &[],
                 promised: &self.offers,
+                shown: &Cell::default(),
             };
             match backend::log_in(&visit, pool, worker).await {
                 Ok(Step::In(backend)) => Ok(backend),

@@ -1,5 +1,6 @@
 //! An SMTP session before its server is known: greeting, EHLO, STARTTLS, AUTH; in MX mode MAIL and the first RCPT.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -264,6 +265,7 @@ impl Session {
             id: &[],
             before: &[],
             promised: &self.offers,
+            shown: Cell::default(),
         };
         let login = login::log_in(client, &asked).await;
         match login.map_err(of_exchange)? {

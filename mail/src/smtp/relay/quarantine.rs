@@ -1,5 +1,7 @@
 //! Where messages are held: a server that takes them with the envelope they came with, or not at all.
 
+use std::cell::Cell;
+
 use alb_core::ConnInfo;
 
 use super::super::reply::Reply;
@@ -69,6 +71,7 @@ async fn connect(place: &Place<'_>) -> Result<Box<Backend>, Failed> {
         id: &[],
         before: &[],
         promised: &Offers::default(),
+        shown: &Cell::default(),
     };
     match backend::log_in(&visit, pool, place.worker).await? {
         Step::In(backend) => Ok(backend),
