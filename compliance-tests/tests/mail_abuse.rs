@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use alb_compliance_tests::client::LineClient;
+use alb_compliance_tests::origin::line_server::{Act, LineServer};
 use alb_compliance_tests::origin::{Dovecot, Postfix};
 use alb_compliance_tests::pki::{self, Pki};
+use alb_compliance_tests::stopwatch::within;
 use alb_compliance_tests::{Alb, Offer};
 
 /// What the passwords are checked by here: a file whose answers are immediate, `se cret` for alice and bob.
@@ -146,6 +148,54 @@ async fn what_is_not_the_clients_fault_does_not_count() {
             .ask("a LOGIN alice secret", "a NO [UNAVAILABLE]")
             .await;
     }
+}
+
+#[tokio::test]
+async fn a_guess_counts_though_its_client_does_not_wait_for_the_answer() {
+    const REFUSED: Act =
+        Act::Say("HTTP/1.0 200 OK\r\nAuth-Status: Invalid\r\nAuth-Wait: 60\r\n\r\n");
+    let decider = LineServer::start(Act::Say(""), &[("\r\n", REFUSED)]).await;
+    let lockout = "per_client = 2\nper_user = 0";
+    let config =
+        three("", lockout).replace("file = \"users\"", "http = { upstream = \"decider\" }");
+    let alb = Alb::new()
+        .place("decider", decider.address())
+        .start(&(config + "[upstream.decider]\npeers = [\"$decider\"]\n"))
+        .await;
+    for password in ["one", "two"] {
+        let mut client = LineClient::connect(alb.address("imap")).await;
+        client.until("* OK").await;
+        client.send(format!("a LOGIN alice {password}\r\n")).await;
+        within("the question", decider.heard().wait_for(0, password)).await;
+    }
+    alb.wait_for_log("client locked out").await;
+}
+
+#[tokio::test]
+async fn guesses_of_many_sessions_at_once_are_as_few_as_one_after_the_other() {
+    let server = LineServer::imap(&[("L ", Act::Say("L NO wrong\r\n"))]).await;
+    let alb = Alb::new()
+        .place("server", server.address())
+        .start(
+            "[[mail]]\nprotocol = \"imap\"\nlisten = [\"$imap\"]\nupstream = \"behind\"\nplaintext_auth = true\n\
+             [upstream.behind]\npeers = [\"$server\"]\n[lockout]\nper_client = 2\ndelay = \"0s\"\n",
+        )
+        .await;
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let mut client = LineClient::connect(alb.address("imap")).await;
+        client.until("* OK").await;
+        clients.push(client);
+    }
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.send(format!("a LOGIN alice {number}\r\n")).await;
+    }
+    for client in &mut clients {
+        client.until("a NO").await;
+    }
+    let heard = server.heard().text();
+    let asked = heard.lines().filter(|line| line.starts_with("L "));
+    assert_eq!(asked.count(), 2, "{heard}");
 }
 
 #[tokio::test]
