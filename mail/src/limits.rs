@@ -89,7 +89,11 @@ impl Keys for Client {
                     "" => &login.user_sent,
                     user => user,
                 };
-                let account = self.service.auth.account(user);
+                // Whoever has no name that the gateway could read is counted by address: no limit would be none.
+                let account = match user {
+                    "" => self.client_ip().to_canonical().to_string(),
+                    user => self.service.auth.account(user),
+                };
                 Some(account.into_bytes().into())
             }
             KeySource::Certificate => {

@@ -3,6 +3,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::blocking::Blocking;
 use super::decision::{Accepted, Decision};
@@ -12,6 +15,9 @@ use crate::sasl::{Proof, apop_matches, cram_md5_matches};
 
 /// The key of everybody who has no other.
 const EVERYBODY: &str = "*";
+
+/// How long a password may wait for its turn to be checked.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The users of a file.
 pub struct FileSource {
@@ -38,11 +44,12 @@ struct Found {
 }
 
 impl FileSource {
-    /// A source of these entries. The verifier of the first is the one computed for unknown users; a file without any
-    /// has a cheap one, and nobody to hide.
+    /// A source of these entries. The dearest verifier is the one computed for unknown users; a file without any has a
+    /// cheap one, and nobody to hide.
     pub fn new(entries: Vec<Entry>) -> Self {
-        let first = entries.first().map(|entry| entry.verifier.clone());
-        let dummy = first.unwrap_or(Verifier::Clear(crate::secret::Secret::default()));
+        let verifiers = entries.iter().map(|entry| &entry.verifier);
+        let dearest = verifiers.max_by_key(|verifier| verifier.cost()).cloned();
+        let dummy = dearest.unwrap_or(Verifier::Clear(crate::secret::Secret::default()));
         let entries = entries.into_iter().map(|entry| (entry.key.clone(), entry));
         FileSource {
             entries: entries.collect(),
@@ -59,9 +66,10 @@ impl FileSource {
                 let verifier = found.as_ref().map_or(&self.dummy, |found| &found.verifier);
                 let (verifier, password) = (Arc::clone(verifier), password.clone());
                 let verify = move || verifier.verify(password.as_bytes());
-                match self.blocking.run(verify).await {
-                    Some(right) => right,
-                    None => return Decision::unavailable("the password could not be checked"),
+                match timeout(PATIENCE, self.blocking.run(verify)).await {
+                    Ok(Some(right)) => right,
+                    Ok(None) => return Decision::unavailable("the password could not be checked"),
+                    Err(_) => return Decision::unavailable("too many passwords are being checked"),
                 }
             }
             Proof::CramMd5 { challenge, digest } => found.as_ref().is_some_and(|found| {

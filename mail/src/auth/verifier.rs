@@ -104,6 +104,23 @@ impl Verifier {
         }
     }
 
+    /// About how many microseconds it takes to verify a password, to tell cheap from dear ones.
+    pub fn cost(&self) -> u64 {
+        match self {
+            Verifier::Bcrypt(hash) => {
+                60 << hash
+                    .split('$')
+                    .nth(2)
+                    .map_or(0, |cost| number(cost, "").min(16))
+            }
+            Verifier::ShaCrypt(hash) if hash.contains("rounds=") => number(hash, "rounds="),
+            Verifier::ShaCrypt(_) => 5_000,
+            Verifier::Argon2id(hash) => number(hash, "$m=") * number(hash, ",t="),
+            Verifier::Pbkdf2Sm3 { iterations, .. } => u64::from(*iterations) / 2,
+            Verifier::Clear(_) => 0,
+        }
+    }
+
     /// The password itself, where it is kept.
     pub fn clear(&self) -> Option<&Secret> {
         match self {
@@ -111,6 +128,13 @@ impl Verifier {
             _ => None,
         }
     }
+}
+
+/// The number that stands behind a word; 1 if there is none.
+fn number(text: &str, word: &str) -> u64 {
+    let behind = text.split_once(word).map_or("", |(_, behind)| behind);
+    let digits = behind.split(|c: char| !c.is_ascii_digit()).next();
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(1)
 }
 
 fn argon2id(password: &[u8], salt: &[u8]) -> Result<String, String> {
@@ -244,6 +268,18 @@ mod tests {
             assert!(!verify(text, "another"), "{text}");
             assert!(!verify(text, ""), "{text}");
         }
+    }
+
+    #[test]
+    fn dear_verifiers_are_told_from_cheap_ones() {
+        let costs = [
+            "{PLAIN}secret",
+            "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5",
+            "$2y$10$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+            "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+        ]
+        .map(|text| Verifier::parse(text).expect(text).cost());
+        assert!(costs.is_sorted() && costs[2] == 61_440, "{costs:?}");
     }
 
     #[test]

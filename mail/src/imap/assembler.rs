@@ -116,19 +116,33 @@ impl Assembler {
 
     /// Whether the command so far is one that has strings.
     fn takes_literals(&self) -> bool {
-        let Some(Piece::Text(first)) = self.pieces.first() else {
-            return false;
-        };
-        let verb = first.split(|b| *b == b' ').nth(1).unwrap_or_default();
-        verb.eq_ignore_ascii_case(b"LOGIN") || verb.eq_ignore_ascii_case(b"ID")
+        self.is_login() || self.verb().eq_ignore_ascii_case(b"ID")
     }
 
-    fn fault(&mut self, text: &'static str, close: bool) -> Progress {
+    /// Whether the command so far is LOGIN.
+    pub fn is_login(&self) -> bool {
+        self.verb().eq_ignore_ascii_case(b"LOGIN")
+    }
+
+    fn verb(&self) -> &[u8] {
+        match self.pieces.first() {
+            Some(Piece::Text(first)) => first.split(|b| *b == b' ').nth(1).unwrap_or_default(),
+            _ => b"",
+        }
+    }
+
+    /// Forgets the command so far; its tag, or `*`.
+    pub fn give_up(&mut self) -> String {
         let tag = match self.pieces.first() {
             Some(Piece::Text(text)) => tag_of(text).unwrap_or("*").to_owned(),
             _ => "*".to_owned(),
         };
         *self = Self::default();
+        tag
+    }
+
+    fn fault(&mut self, text: &'static str, close: bool) -> Progress {
+        let tag = self.give_up();
         Progress::Fault(Fault { tag, text, close })
     }
 }

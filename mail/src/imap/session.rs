@@ -66,6 +66,12 @@ impl Dialogue for Session {
                 client.more().await?;
                 return Ok(Next::Command);
             }
+            Progress::GoAhead if self.assembler.is_login() && !client.may_log_in() => {
+                // A password must not be asked for that anybody could read.
+                let tag = self.assembler.give_up();
+                client.send(privacy_required(&tag)).await?;
+                return Ok(Next::Command);
+            }
             Progress::GoAhead => {
                 client.send("+ OK\r\n").await?;
                 return Ok(Next::Command);
@@ -166,7 +172,7 @@ impl Session {
                 )));
             }
             Command::Login(..) | Command::Authenticate(..) if !client.may_log_in() => {
-                format!("{tag} NO [PRIVACYREQUIRED] Use STARTTLS first\r\n")
+                privacy_required(tag)
             }
             Command::Login(..) if !client.takes_passwords() => {
                 format!("{tag} NO LOGIN is disabled, use AUTHENTICATE\r\n")
@@ -197,7 +203,7 @@ impl Session {
         name: &[u8],
         initial: Option<Zeroizing<Vec<u8>>>,
     ) -> Result<Next, Stop> {
-        let offered = Mechanism::from_name(name).filter(|m| client.service.mechanisms.contains(*m));
+        let offered = Mechanism::from_name(name).filter(|m| self.mechanisms.contains(*m));
         let Some(mechanism) = offered else {
             client
                 .send(format!("{tag} NO Unsupported mechanism\r\n"))
@@ -241,6 +247,10 @@ impl Session {
             Outcome::Rejected(refusal) => {
                 let text = match refusal.text.as_str() {
                     "" => "[AUTHENTICATIONFAILED] Authentication failed".to_owned(),
+                    // To another server, past the gateway (RFC 2221).
+                    text if starts_with(text, "[REFERRAL") => {
+                        "[UNAVAILABLE] The mailbox is elsewhere".to_owned()
+                    }
                     text if text.starts_with('[') => text.to_owned(),
                     text => format!("[AUTHENTICATIONFAILED] {text}"),
                 };
@@ -274,6 +284,15 @@ fn under_tag(welcome: &[u8], tag: &str) -> Vec<u8> {
         .map_or(0, |at| at + 2);
     let (untagged, status) = welcome.split_at(start);
     [untagged, tag.as_bytes(), b" ", status, b"\r\n"].concat()
+}
+
+fn privacy_required(tag: &str) -> String {
+    format!("{tag} NO [PRIVACYREQUIRED] Use STARTTLS first\r\n")
+}
+
+fn starts_with(text: &str, word: &str) -> bool {
+    let start = text.as_bytes().get(..word.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// The client has not gone through with a mechanism.

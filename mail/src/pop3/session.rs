@@ -216,7 +216,7 @@ impl Session {
         name: &[u8],
         initial: Option<&[u8]>,
     ) -> Result<Next, Stop> {
-        let offered = Mechanism::from_name(name).filter(|m| client.service.mechanisms.contains(*m));
+        let offered = Mechanism::from_name(name).filter(|m| self.mechanisms.contains(*m));
         let Some(mechanism) = offered else {
             return bad(client, "Unsupported mechanism").await;
         };

@@ -10,8 +10,7 @@ const SEPARATOR: u8 = 1;
 
 /// Reads `user=NAME ^A auth=Bearer TOKEN ^A ^A`.
 pub(super) fn parse_xoauth2(message: &[u8]) -> Result<Credentials, Failure> {
-    let user = pairs(message)?.find_map(|pair| pair.strip_prefix(b"user="));
-    let user = user_name(user.ok_or(Failure::Malformed)?)?;
+    let user = user_name(only(message, b"user=")?)?;
     credentials(Mechanism::XOauth2, user, message, message)
 }
 
@@ -30,11 +29,8 @@ fn credentials(
     fields: &[u8],
     message: &[u8],
 ) -> Result<Credentials, Failure> {
-    let auth = pairs(fields)?.find_map(|pair| pair.strip_prefix(b"auth="));
-    let (scheme, token) = auth
-        .ok_or(Failure::Malformed)?
-        .split_at_checked(7)
-        .ok_or(Failure::Malformed)?;
+    let auth = only(fields, b"auth=")?;
+    let (scheme, token) = auth.split_at_checked(7).ok_or(Failure::Malformed)?;
     if !scheme.eq_ignore_ascii_case(b"bearer ") || !is_token(token) {
         return Err(Failure::Malformed);
     }
@@ -46,6 +42,15 @@ fn credentials(
             message: Secret::copy_of(message),
         },
     })
+}
+
+/// The value of a key. Servers differ over which one counts of two, so there must not be a second one.
+fn only<'m>(message: &'m [u8], key: &[u8]) -> Result<&'m [u8], Failure> {
+    let mut values = pairs(message)?.filter_map(|pair| pair.strip_prefix(key));
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value),
+        _ => Err(Failure::Malformed),
+    }
 }
 
 /// The pairs of a message, which must end with an empty one.
@@ -92,6 +97,9 @@ mod tests {
             b"user=a\x01auth=Bearer a b\x01\x01",
             b"user=\x01auth=Bearer t\x01\x01",
             b"auth=Bearer t\x01\x01",
+            // Dovecot takes the last, others the first.
+            b"user=a\x01user=b\x01auth=Bearer t\x01\x01",
+            b"user=a\x01auth=Bearer t\x01auth=Bearer u\x01\x01",
         ] {
             assert_eq!(
                 parse_xoauth2(bad).err(),
@@ -103,6 +111,7 @@ mod tests {
             &b"n,,\x01auth=Bearer t\x01\x01"[..],
             b"n,a=u,auth=Bearer t\x01\x01",
             b"p=x,a=u,\x01auth=Bearer t\x01\x01",
+            b"n,a=u,\x01auth=Bearer t\x01auth=Bearer u\x01\x01",
         ] {
             assert_eq!(
                 parse_oauthbearer(bad).err(),

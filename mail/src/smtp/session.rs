@@ -241,7 +241,7 @@ impl Session {
             )
             .await;
         }
-        let offered = Mechanism::from_name(name).filter(|m| client.service.mechanisms.contains(*m));
+        let offered = Mechanism::from_name(name).filter(|m| self.mechanisms.contains(*m));
         let Some(mechanism) = offered else {
             return no(client, "504 5.5.4 Unrecognized authentication type").await;
         };
@@ -276,10 +276,7 @@ impl Session {
                 Ok(Next::LoggedIn(backend))
             }
             Outcome::Rejected(refusal) => {
-                let code = match refusal.code.contains(' ') {
-                    true => refusal.code,
-                    false => "535 5.7.8".to_owned(),
-                };
+                let code = whole_code(refusal.code);
                 let text = match refusal.text.as_str() {
                     "" => "Authentication credentials invalid",
                     text => text,
@@ -302,6 +299,16 @@ impl Session {
                 Ok(Next::Command)
             }
         }
+    }
+}
+
+/// A code with the enhanced one (RFC 3463) that whoever refuses the login has left out.
+fn whole_code(code: String) -> String {
+    match code.as_bytes() {
+        [] => "535 5.7.8".to_owned(),
+        [b'4', _, _] => format!("{code} 4.7.0"),
+        [_, _, _] => format!("{code} 5.7.8"),
+        _ => code,
     }
 }
 

@@ -125,31 +125,34 @@ impl HttpSource {
             };
             let request = self.settings.write(host, attempt, method, user);
             let result = self.ask_peer(&peer, &request).await;
-            let outcome = if result.is_ok() {
-                Outcome::Success
-            } else {
-                Outcome::Failure
+            let outcome = match result {
+                Ok(_) | Err(Failed::Question(_)) => Outcome::Success,
+                Err(Failed::Peer(_)) => Outcome::Failure,
             };
             cursor.report(&peer, outcome, Instant::now());
             match result {
                 Ok(answer) => return Ok(answer),
-                Err(reason) => last = format!("{}: {reason}", peer.address()),
+                Err(Failed::Question(reason)) => {
+                    return Err(format!("{}: {reason}", peer.address()));
+                }
+                Err(Failed::Peer(reason)) => last = format!("{}: {reason}", peer.address()),
             }
         }
         Err(last)
     }
 
     /// Asks on a connection that has been kept, or on a new one.
-    async fn ask_peer(&self, peer: &PeerRef, request: &[u8]) -> Result<Answer, String> {
+    async fn ask_peer(&self, peer: &PeerRef, request: &[u8]) -> Result<Answer, Failed> {
         let kept = self.connections.take(peer.address(), Instant::now());
         // The service may close it at this very moment; the question has no effect, so it can be asked again.
-        if let Some(stream) = kept
-            && let Ok(answer) = self.converse(peer, stream, request).await
-        {
-            return Ok(answer);
+        if let Some(stream) = kept {
+            match self.converse(peer, stream, request).await {
+                Err(Failed::Peer(_)) => {}
+                answered => return answered,
+            }
         }
         let stream = connect(peer, self.upstream.settings()).await;
-        let stream = stream.map_err(|error| error.to_string())?;
+        let stream = stream.map_err(|error| Failed::Peer(error.to_string()))?;
         self.converse(peer, stream, request).await
     }
 
@@ -159,16 +162,16 @@ impl HttpSource {
         peer: &PeerRef,
         mut stream: Stream,
         request: &[u8],
-    ) -> Result<Answer, String> {
-        let failed = |error: std::io::Error| error.to_string();
+    ) -> Result<Answer, Failed> {
+        let failed = |error: std::io::Error| Failed::Peer(error.to_string());
         stream.write_all(request).await.map_err(failed)?;
         stream.flush().await.map_err(failed)?;
         // It may hold the password of the server.
         let mut bytes = Zeroizing::new(Vec::with_capacity(USUAL_ANSWER));
         loop {
-            make_room(&mut bytes)?;
+            make_room(&mut bytes).map_err(Failed::Peer)?;
             let read = stream.read_buf(&mut *bytes).await.map_err(failed)?;
-            match parse_answer(&bytes).map_err(|error| error.to_string())? {
+            match parse_answer(&bytes)? {
                 Some(answer) => {
                     if idle::is_reusable(&bytes) {
                         self.connections
@@ -177,7 +180,8 @@ impl HttpSource {
                     return Ok(answer);
                 }
                 None if read == 0 => {
-                    return Err("it closed the connection before the end of its answer".into());
+                    let cut = "it closed the connection before the end of its answer";
+                    return Err(Failed::Peer(cut.to_owned()));
                 }
                 None => {}
             }
@@ -187,13 +191,17 @@ impl HttpSource {
     fn act(&self, answer: Answer, start: Accepted) -> Decision {
         match answer.status {
             Status::Ok => self.accept(answer, start),
-            Status::Refused(ref text) => Decision::Refuse(Refusal {
-                text: Some(text.clone()),
-                smtp_code: Some(answer.error_code.unwrap_or_else(|| "535 5.7.0".to_owned())),
-                wait: answer.wait.unwrap_or_default().min(LONGEST_WAIT),
-                close: answer.wait.is_none(),
-                rejected: true,
-            }),
+            Status::Refused(text) => {
+                let code = answer.error_code.unwrap_or_else(|| "535 5.7.0".to_owned());
+                Decision::Refuse(Refusal {
+                    text: Some(text),
+                    // A code of 4 says that it may go well another time.
+                    rejected: !code.starts_with('4'),
+                    smtp_code: Some(code),
+                    wait: answer.wait.unwrap_or_default().min(LONGEST_WAIT),
+                    close: answer.wait.is_none(),
+                })
+            }
             Status::Wait => Decision::unavailable("the service said WAIT"),
         }
     }
@@ -228,6 +236,25 @@ impl HttpSource {
                 ..start
             }
         })
+    }
+}
+
+/// Why there is no answer to a question.
+enum Failed {
+    /// The peer is of no use now; another may be asked.
+    Peer(String),
+    /// The peer does not take this question. It is the client that has chosen name and password, so this says nothing about
+    /// the peer, and no other is asked.
+    Question(String),
+}
+
+impl From<Malformed> for Failed {
+    fn from(malformed: Malformed) -> Self {
+        let reason = malformed.to_string();
+        match malformed {
+            Malformed::NoStatus(400..500) => Failed::Question(reason),
+            _ => Failed::Peer(reason),
+        }
     }
 }
 

@@ -29,6 +29,9 @@ const INVALID_CREDENTIALS: u32 = 49;
 const INVALID_DN_SYNTAX: u32 = 34;
 /// noSuchObject: what some servers say instead of invalidCredentials.
 const NO_SUCH_OBJECT: u32 = 32;
+/// busy and unavailable: the directory itself cannot say.
+const BUSY: u32 = 51;
+const UNAVAILABLE: u32 = 52;
 
 /// The directory.
 pub struct LdapSource {
@@ -57,8 +60,12 @@ enum Plan {
 
 /// What the directory said of a password.
 enum Verdict {
-    Right { upstream: Option<String> },
+    Right {
+        upstream: Option<String>,
+    },
     Wrong,
+    /// It does not say: this account may not log in.
+    NotNow(String),
 }
 
 impl LdapSource {
@@ -102,7 +109,9 @@ impl LdapSource {
                     upstream
                 }
                 Ok(Verdict::Wrong) => return Decision::wrong(),
-                Err(reason) => return Decision::Unavailable { reason },
+                Ok(Verdict::NotNow(reason)) | Err(reason) => {
+                    return Decision::Unavailable { reason };
+                }
             },
         };
         if let Some(name) = upstream {
@@ -247,7 +256,9 @@ impl Plan {
             0 if there => Ok(Verdict::Right { upstream }),
             0 | INVALID_CREDENTIALS | INVALID_DN_SYNTAX | NO_SUCH_OBJECT => Ok(Verdict::Wrong),
             _ if !there => Ok(Verdict::Wrong),
-            _ => Err(bound.into()),
+            BUSY | UNAVAILABLE => Err(bound.into()),
+            // The directory works; it is this account that may not log in, which is locked or has a password that must be changed.
+            _ => Ok(Verdict::NotNow(LdapError::from(bound).to_string())),
         }
     }
 }
