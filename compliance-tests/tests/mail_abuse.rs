@@ -154,14 +154,7 @@ async fn what_is_not_the_clients_fault_does_not_count() {
 async fn a_guess_counts_though_its_client_does_not_wait_for_the_answer() {
     const REFUSED: Act =
         Act::Say("HTTP/1.0 200 OK\r\nAuth-Status: Invalid\r\nAuth-Wait: 60\r\n\r\n");
-    let decider = LineServer::start(Act::Say(""), &[("\r\n", REFUSED)]).await;
-    let lockout = "per_client = 2\nper_user = 0";
-    let config =
-        three("", lockout).replace("file = \"users\"", "http = { upstream = \"decider\" }");
-    let alb = Alb::new()
-        .place("decider", decider.address())
-        .start(&(config + "[upstream.decider]\npeers = [\"$decider\"]\n"))
-        .await;
+    let (alb, decider) = decided_by(REFUSED, "per_client = 2\nper_user = 0").await;
     for password in ["one", "two"] {
         let mut client = LineClient::connect(alb.address("imap")).await;
         client.until("* OK").await;
@@ -169,6 +162,49 @@ async fn a_guess_counts_though_its_client_does_not_wait_for_the_answer() {
         within("the question", decider.heard().wait_for(0, password)).await;
     }
     alb.wait_for_log("client locked out").await;
+}
+
+#[tokio::test]
+async fn a_refusal_for_now_is_passed_on_as_it_is_and_counts_as_no_guess() {
+    const LATER: Act = Act::Say(
+        "HTTP/1.0 200 OK\r\nAuth-Status: Busy\r\nAuth-Error-Code: 451\r\nAuth-Wait: 1\r\n\r\n",
+    );
+    let (alb, _decider) = decided_by(LATER, "per_client = 1\ndelay = \"0s\"").await;
+    for _ in 0..2 {
+        let mut client = LineClient::connect(alb.address("smtp")).await;
+        client.until("220").await;
+        client.ask("EHLO c.test", "250 ").await;
+        client
+            .ask("AUTH PLAIN AGFsaWNlAHdyb25n", "451 4.7.0 Busy")
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_a_service_does_not_take_says_nothing_about_the_service() {
+    const TOO_LARGE: Act = Act::Say("HTTP/1.0 400 Bad Request\r\n\r\n");
+    let (alb, decider) = decided_by(TOO_LARGE, "per_client = 1").await;
+    for number in 1..=5 {
+        let mut client = LineClient::connect(alb.address("imap")).await;
+        client.until("* OK").await;
+        client.ask("a LOGIN alice odd", "a NO [UNAVAILABLE]").await;
+        // Had it counted as failed, it would not be asked any more.
+        within("a question", decider.heard().wait_for_many(number, "GET")).await;
+    }
+}
+
+/// A gateway whose logins are decided by a service that always says the same.
+async fn decided_by(answer: Act, lockout: &str) -> (Alb, LineServer) {
+    let decider = LineServer::start(Act::Say(""), &[("\r\n", answer)]).await;
+    let decided = "http = { upstream = \"decider\" }";
+    let config = three("", lockout).replace("file = \"users\"", decided);
+    let upstream = "[upstream.decider]\npeers = [\"$decider\", \"$other\"]\nmax_fails = 1\n";
+    let alb = Alb::new()
+        .place("decider", decider.address())
+        .place("other", "127.0.0.1:1")
+        .start(&(config + upstream))
+        .await;
+    (alb, decider)
 }
 
 #[tokio::test]

@@ -231,6 +231,8 @@ async fn bytes_behind_starttls_end_the_connection_without_an_answer() {
     client
         .ask("a LOGIN alice x", "a NO [PRIVACYREQUIRED]")
         .await;
+    // Nor is its literal asked for.
+    client.ask("l LOGIN {5}", "l NO [PRIVACYREQUIRED]").await;
     client.send("b STARTTLS\r\nc LOGIN mallory x\r\n").await;
     assert_eq!(client.rest().await, "");
     alb.wait_for_log("starttls_injection").await;

@@ -62,14 +62,17 @@ pub(crate) enum FileUse {
 }
 
 impl Config {
-    /// The upstreams a mail listener uses.
+    /// The upstreams a mail listener uses, as far as they are named here: a service, a file or a directory may name others.
     pub(crate) fn mail_upstreams<'c>(
         &'c self,
         mail: &'c Mail,
-    ) -> impl Iterator<Item = &'c Upstream> {
+    ) -> impl Iterator<Item = (&'c Spanned<String>, &'c Upstream)> {
         let mx = mail.smtp.mx.iter().flat_map(|mx| mx.upstreams.values());
-        let names = mail.upstream.iter().chain(mx);
-        names.filter_map(|name| self.upstream.get(name.as_str()))
+        let auth = mail.auth.iter();
+        let auth = auth.filter_map(|name| self.mail_auth.get(name.as_str()));
+        let users = auth.flat_map(|auth| auth.users.values().chain(auth.domains.values()));
+        let names = mail.upstream.iter().chain(mx).chain(users);
+        names.filter_map(|name| Some((name, self.upstream.get(name.as_str())?)))
     }
 
     /// Every path of the configuration.

@@ -65,3 +65,57 @@ fn the_audit_log_has_a_file_of_its_own() {
         .any(|line| line.contains("two logs with one file"));
     assert!(said, "{found:?}");
 }
+
+#[test]
+fn servers_are_told_and_logged_in_to_as_their_protocol_can() {
+    let of = |protocol: &str, mail: &str| {
+        let text = smtp("").replace("\"smtp\"", &format!("\"{protocol}\""));
+        findings(&format!("{text}mail = {{ {mail} }}\n"))
+    };
+    for (protocol, mail, said) in [
+        (
+            "smtp",
+            "client_info = \"id\"",
+            "by ID, which smtp does not know",
+        ),
+        (
+            "pop3",
+            "client_info = \"id\"",
+            "by ID, which pop3 does not know",
+        ),
+        (
+            "imap",
+            "client_info = \"xclient\"",
+            "by XCLIENT, which imap does not know",
+        ),
+        (
+            "imap",
+            "login = \"none\"",
+            "is not logged in to, which imap does not work without",
+        ),
+    ] {
+        let found = of(protocol, mail);
+        assert!(
+            found.iter().any(|line| line.contains(said)),
+            "{protocol} {mail}: {found:?}"
+        );
+    }
+    assert!(of("imap", "client_info = \"id\"").is_empty());
+    assert!(of("pop3", "client_info = \"xclient\"").is_empty());
+}
+
+#[test]
+fn passwords_in_the_clear_are_found_wherever_they_go() {
+    let text = smtp("auth = \"users\"").replace("127.0.0.1:25", "10.0.0.2:587");
+    let more = "[mail_auth.users]\nhttp = { upstream = \"asked\" }\ndomains = { \"b.example\" = \"other\", \"c.example\" = \"nowhere\" }\n\
+                [upstream.asked]\npeers = [\"10.0.0.3:80\"]\n[upstream.other]\npeers = [\"10.0.0.4:587\"]\n";
+    // Warnings are told with the error: there is no `nowhere`.
+    let found = findings(&(text + more));
+    for name in ["m", "asked", "other"] {
+        let said = format!("passwords go to `{name}` without TLS");
+        assert!(
+            found.iter().any(|line| line.contains(&said)),
+            "{name}: {found:?}"
+        );
+    }
+}

@@ -3,10 +3,7 @@
 use std::net::IpAddr;
 
 use super::Findings;
-use crate::{
-    Config, Diagnostic, Mail, MailLogin, MailProtocol, PeerAddress, Spanned, TlsMode, Upstream,
-    UpstreamMail,
-};
+use crate::{Config, Diagnostic, Mail, MailLogin, MailProtocol, PeerAddress, Spanned, TlsMode};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     for mail in &config.mail {
@@ -21,9 +18,6 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         check_smtp_only(mail, findings);
         check_circle(config, mail, findings);
     }
-    for (name, upstream) in &config.upstream {
-        check_servers(name, upstream, findings);
-    }
 }
 
 fn check_upstream(config: &Config, mail: &Spanned<Mail>, findings: &mut Findings<'_>) {
@@ -36,21 +30,6 @@ fn check_upstream(config: &Config, mail: &Spanned<Mail>, findings: &mut Findings
         });
     };
     findings.refer(name, "upstream", &config.upstream);
-    let Some(upstream) = config.upstream.get(name.as_str()) else {
-        return;
-    };
-    let is_smtp = mail.protocol.as_deref() == Some(&MailProtocol::Smtp);
-    if *upstream.mail.login == MailLogin::Xclient && !is_smtp {
-        let wrong = Diagnostic::error(
-            name.span(),
-            format!("`{name}` logs in by XCLIENT, which only SMTP knows"),
-        );
-        findings.push(
-            wrong
-                .related(upstream.mail.login.span(), "`login` is set here")
-                .help("use `login = \"master\"` or `\"password\"`"),
-        );
-    }
 }
 
 fn check_tls(mail: &Spanned<Mail>, findings: &mut Findings<'_>) {
@@ -99,7 +78,7 @@ fn check_tls(mail: &Spanned<Mail>, findings: &mut Findings<'_>) {
 fn check_circle(config: &Config, mail: &Mail, findings: &mut Findings<'_>) {
     let peers = config
         .mail_upstreams(mail)
-        .flat_map(|upstream| &upstream.peers);
+        .flat_map(|(_, upstream)| &upstream.peers);
     for peer in peers {
         let PeerAddress::Ip(server) = &*peer.address else {
             continue;
@@ -177,7 +156,7 @@ fn check_mx(config: &Config, mail: &Spanned<Mail>, findings: &mut Findings<'_>) 
     }
     if config
         .mail_upstreams(mail)
-        .any(|u| matches!(*u.mail.login, MailLogin::Master))
+        .any(|(_, u)| matches!(*u.mail.login, MailLogin::Master))
     {
         findings.push(
             Diagnostic::error(
@@ -186,59 +165,6 @@ fn check_mx(config: &Config, mail: &Spanned<Mail>, findings: &mut Findings<'_>) 
             )
             .help("use an upstream with `login = \"none\"`"),
         );
-    }
-}
-
-fn check_servers(name: &Spanned<String>, upstream: &Upstream, findings: &mut Findings<'_>) {
-    let UpstreamMail {
-        starttls,
-        login,
-        master,
-        ..
-    } = &upstream.mail;
-    if **starttls && upstream.tls.is_none() {
-        findings.push(
-            Diagnostic::error(starttls.span(), "`starttls` without `tls`").help(format!(
-                "add `tls = {{ ca = [\"FILE\"] }}` to `[upstream.{name}]`"
-            )),
-        );
-    }
-    match (**login, master) {
-        (MailLogin::Master, None) => findings.push(
-            Diagnostic::error(login.span(), "`login = \"master\"` without a master user")
-                .help("add `master = { user = \"NAME\", password_file = \"FILE\" }`"),
-        ),
-        (MailLogin::Password | MailLogin::Xclient | MailLogin::None, Some(master)) => findings
-            .push(
-                Diagnostic::warning(master.span(), "a master user that is not used")
-                    .help("set `login = \"master\"`"),
-            ),
-        _ => {}
-    }
-    if **login == MailLogin::Xclient && upstream.mail.client_info != crate::ClientInfo::Xclient {
-        findings.push(Diagnostic::error(
-            login.span(),
-            "`login = \"xclient\"` needs `client_info = \"xclient\"`",
-        ));
-    }
-}
-
-/// Servers whose password crosses a network in the clear.
-pub(super) fn check_clear(config: &Config, findings: &mut Findings<'_>) {
-    for mail in &config.mail {
-        let Some(name) = &mail.upstream else { continue };
-        let Some(upstream) = config
-            .upstream
-            .get(name.as_str())
-            .filter(|u| u.tls.is_none())
-        else {
-            continue;
-        };
-        if mail.smtp.mx.is_none() && upstream.peers.iter().any(|p| is_remote(&p.address)) {
-            let clear =
-                Diagnostic::warning(name.span(), format!("passwords go to `{name}` without TLS"));
-            findings.push(clear.help(format!("add `tls` to `[upstream.{name}]`")));
-        }
     }
 }
 

@@ -16,6 +16,7 @@ mod logs;
 mod mail;
 mod mail_auth;
 mod mail_policy;
+mod mail_servers;
 mod routes;
 mod sites;
 mod streams;
@@ -42,7 +43,7 @@ pub(crate) fn check(config: &Config, damaged: &BTreeSet<(usize, usize)>) -> Vec<
     mail::check(config, &mut findings);
     mail_auth::check(config, &mut findings);
     mail_policy::check(config, &mut findings);
-    mail::check_clear(config, &mut findings);
+    mail_servers::check(config, &mut findings);
     sites::check(config, &mut findings);
     streams::check(config, &mut findings);
     upstreams::check(config, &mut findings);
