@@ -46,6 +46,33 @@ impl Encoding {
         count as u64
     }
 
+    /// Adds the beginning of the content to what is kept of it, `most` bytes in all: nothing that decodes to nothing, by which
+    /// the beginning could be pushed out of sight.
+    pub fn keep(self, bytes: &[u8], kept: &mut Vec<u8>, most: usize) {
+        match self {
+            Encoding::Base64 => {
+                let room = most.saturating_sub(kept.len());
+                kept.extend(bytes.iter().filter(|b| is_digit(**b)).take(room));
+            }
+            Encoding::Identity => {
+                let room = most.saturating_sub(kept.len());
+                kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
+            Encoding::Quoted => {
+                for byte in bytes {
+                    // Half a soft line break is no content yet.
+                    if kept.len() >= most && !kept.ends_with(b"=") && !kept.ends_with(b"=\r") {
+                        return;
+                    }
+                    kept.push(*byte);
+                    if kept.ends_with(b"=\r\n") {
+                        kept.truncate(kept.len() - 3);
+                    }
+                }
+            }
+        }
+    }
+
     /// The size of the content, of what has been [counted](Self::counted). What is quoted may be smaller.
     pub fn decoded_size(self, counted: u64) -> u64 {
         match self {
@@ -109,6 +136,22 @@ mod tests {
             Encoding::Base64.decoded_size(Encoding::Base64.counted(b"TVqQ\r\nAA==")),
             4
         );
+    }
+
+    #[test]
+    fn what_decodes_to_nothing_pushes_nothing_out_of_sight() {
+        for (encoding, padding, content) in [
+            (Encoding::Base64, "\r\n", "TVqQ"),
+            (Encoding::Quoted, "=\r\n", "MZ=90"),
+        ] {
+            let mut kept = Vec::new();
+            for piece in [padding.repeat(1000).as_bytes(), content.as_bytes()] {
+                encoding.keep(piece, &mut kept, 16);
+            }
+            assert_eq!(encoding.decode(&kept), b"MZ\x90", "{encoding:?}");
+            encoding.keep(&[b'A'; 100], &mut kept, 16);
+            assert_eq!(kept.len(), 16, "{encoding:?}");
+        }
     }
 
     proptest! {

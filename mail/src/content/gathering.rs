@@ -82,6 +82,7 @@ fn refusal(violation: Violation) -> &'static str {
         Violation::Parts => "550 5.6.0 Too many parts",
         Violation::Nesting => "550 5.6.0 Parts too deep within each other",
         Violation::Encoded => "550 5.6.0 A message or multipart that is encoded once more",
+        Violation::Ambiguous => "550 5.6.0 Header fields that mail programs read differently",
         Violation::Boundary => "550 5.6.0 A boundary that is too long",
     }
 }

@@ -8,7 +8,7 @@ use super::kind::Kind;
 use super::name::extension;
 use super::policy::Rules;
 use super::prescan::{Outline, Part};
-use super::structure::field_count;
+use super::structure::{field_count, fields, parameters, unfolded};
 
 /// Why a message is not allowed: one line in ASCII, for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,22 +85,28 @@ fn check_fields(top: &[u8], rules: &Rules, author: &str, note: &mut impl FnMut(V
     let Some(from) = &rules.from else {
         return;
     };
-    let parser = MessageParser::new().header_address(HeaderName::From);
-    let parsed = parser.default_header_raw().parse_headers(top);
-    let headers = parsed
-        .iter()
-        .flat_map(|message| &message.parts)
-        .flat_map(|part| &part.headers);
-    let addresses: Vec<&str> = headers
-        .filter(|header| header.name == HeaderName::From)
-        .filter_map(|header| header.value.as_address())
-        .flat_map(|list| list.iter())
-        .map(|one| one.address.as_deref().unwrap_or_default())
+    let addresses: Vec<String> = fields(top)
+        .filter(|(name, _)| name.eq_ignore_ascii_case(b"from"))
+        .flat_map(|(name, value)| addresses(&alone(name, &unfolded(value))))
         .collect();
-    let allowed = |address: &&str| from.allows(author, address);
+    let allowed = |address: &String| from.allows(author, address);
     if addresses.is_empty() || !addresses.iter().all(allowed) {
         note(rules.broken("the author is not the user who has logged in".to_owned()));
     }
+}
+
+/// The addresses of a header block with nothing but From.
+fn addresses(block: &[u8]) -> Vec<String> {
+    let parser = MessageParser::new().header_address(HeaderName::From);
+    let parsed = parser.default_header_raw().parse_headers(block);
+    let parts = parsed.iter().flat_map(|message| &message.parts);
+    parts
+        .flat_map(|part| &part.headers)
+        .filter(|header| header.name == HeaderName::From)
+        .filter_map(|header| header.value.as_address())
+        .flat_map(|list| list.iter())
+        .map(|one| one.address.as_deref().unwrap_or_default().to_owned())
+        .collect()
 }
 
 fn check_declared(declared: &Declared, rules: &Rules, note: &mut impl FnMut(Verdict)) {
@@ -178,23 +184,46 @@ fn is_encrypted(part: &Part, declared: &Declared, content: &[u8]) -> bool {
         || is_envelope(content)
 }
 
+/// Each field is read on its own: a blank line within one, or a line that is no field, ends no header block here.
 fn declared(block: &[u8]) -> Declared {
-    let parser = MessageParser::new()
-        .with_mime_headers()
-        .default_header_raw();
-    let parsed = parser.parse_headers(block);
     let mut declared = Declared::default();
-    for header in parsed
-        .iter()
-        .flat_map(|message| &message.parts)
-        .flat_map(|part| &part.headers)
-    {
-        declared.add(header);
+    for (name, value) in fields(block) {
+        let is_type = name.eq_ignore_ascii_case(b"content-type");
+        if is_type || name.eq_ignore_ascii_case(b"content-disposition") {
+            let value = unfolded(value);
+            declared.read(&alone(name, &value));
+            declared.name_plainly(&value);
+        }
     }
     declared
 }
 
+/// A header block of one field.
+fn alone(name: &[u8], value: &[u8]) -> Vec<u8> {
+    [name, b":", value, b"\r\n\r\n"].concat()
+}
+
 impl Declared {
+    fn read(&mut self, block: &[u8]) {
+        let parser = MessageParser::new().with_mime_headers();
+        let parsed = parser.default_header_raw().parse_headers(block);
+        let parts = parsed.iter().flat_map(|message| &message.parts);
+        parts
+            .flat_map(|part| &part.headers)
+            .for_each(|header| self.add(header));
+    }
+
+    /// Names as they stand behind a `;`, for readers that do not mind what stands before it.
+    fn name_plainly(&mut self, value: &[u8]) {
+        for (name, value) in parameters(value) {
+            if name.eq_ignore_ascii_case(b"name") || name.eq_ignore_ascii_case(b"filename") {
+                self.named = true;
+                self.extensions
+                    .push(extension(&String::from_utf8_lossy(&value)));
+            }
+        }
+    }
+
     fn add(&mut self, header: &Header<'_>) {
         let HeaderValue::ContentType(value) = &header.value else {
             return;

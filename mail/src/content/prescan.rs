@@ -6,7 +6,7 @@
 //! judged later, from the header blocks kept here.
 
 use super::encoding::Encoding;
-use super::structure::{Shape, field_count, shape};
+use super::structure::{Ambiguous, Shape, field_count, shape};
 
 /// Bytes of all header blocks together.
 const MOST_HEADERS: usize = 256 * 1024;
@@ -42,6 +42,8 @@ pub enum Violation {
     Encoded,
     /// A boundary longer than any is (RFC 2046 § 5.1.1 allows 70 characters).
     Boundary,
+    /// A header block of which readers would see different parts.
+    Ambiguous,
     /// It has been through too many servers.
     Loop,
     /// Half a line end, or NUL.
@@ -59,7 +61,7 @@ pub struct Part {
     pub encoding: Encoding,
     /// Bytes of its content as encoded; of base64 only the characters that count.
     pub size: u64,
-    /// The beginning of its content as encoded.
+    /// The beginning of its content as encoded, without what is nothing when it is decoded.
     pub head: Vec<u8>,
     /// Whether a line begins an OpenPGP message in clear sight (RFC 4880 § 6.2).
     pub armored: bool,
@@ -82,7 +84,7 @@ pub struct Prescan {
     /// What is kept of the line under way: all of one of a header block, the beginning of others.
     line: Vec<u8>,
     /// The parts that the place is in, from the outside.
-    within: Vec<Vec<Vec<u8>>>,
+    within: Vec<Vec<u8>>,
     /// Where the header block under way begins, and how many lines it has.
     block: (usize, u32),
     /// The last byte was a carriage return.
@@ -209,7 +211,7 @@ impl Prescan {
                 return Err(Violation::Loop);
             }
         }
-        let shape = shape(text);
+        let shape = shape(text).map_err(|Ambiguous| Violation::Ambiguous)?;
         if self.outline.parts.len() >= MOST_PARTS {
             return Err(Violation::Parts);
         }
@@ -230,11 +232,11 @@ impl Prescan {
                 self.within.push(Vec::new());
                 self.place = Place::Header;
             }
-            Shape::Multipart(boundaries) => {
-                if boundaries.iter().any(|b| b.len() + 4 > DECIDING) {
+            Shape::Multipart(boundary) => {
+                if boundary.len() + 4 > DECIDING {
                     return Err(Violation::Boundary);
                 }
-                self.within.push(boundaries);
+                self.within.push(boundary);
             }
         }
         match self.within.len() > DEEPEST {
@@ -300,8 +302,7 @@ impl Prescan {
             return;
         };
         part.size += part.encoding.counted(bytes);
-        let room = KEPT - part.head.len().min(KEPT);
-        part.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        part.encoding.keep(bytes, &mut part.head, KEPT);
     }
 
     /// The part whose delimiter a line is, and whether it closes it. Of boundaries that begin alike the whole one counts.
@@ -309,17 +310,19 @@ impl Prescan {
         let text = line.strip_prefix(b"--")?.trim_ascii_end();
         let levels = || {
             let levels = self.within.iter().enumerate().rev();
-            levels.flat_map(|(level, all)| all.iter().map(move |b| (level, b.as_slice())))
+            // A message has none.
+            levels.filter(|(_, boundary)| !boundary.is_empty())
         };
-        let exact = levels().find_map(|(level, boundary)| match text.strip_prefix(boundary)? {
-            b"" => Some((level, false)),
-            b"--" => Some((level, true)),
-            _ => None,
-        });
+        let exact =
+            levels().find_map(|(level, boundary)| match text.strip_prefix(&**boundary)? {
+                b"" => Some((level, false)),
+                b"--" => Some((level, true)),
+                _ => None,
+            });
         // Some readers take what only begins with it.
         exact.or_else(|| {
             levels()
-                .find(|(_, b)| text.starts_with(b))
+                .find(|(_, boundary)| text.starts_with(boundary))
                 .map(|(level, _)| (level, false))
         })
     }

@@ -8,8 +8,8 @@ use super::encoding::Encoding;
 pub enum Shape {
     /// Content.
     Leaf,
-    /// Parts between delimiters with one of these boundaries: several where the header block has several.
-    Multipart(Vec<Vec<u8>>),
+    /// Parts between delimiters with this boundary.
+    Multipart(Vec<u8>),
     /// A message.
     Message,
 }
@@ -19,36 +19,105 @@ pub enum Shape {
 pub struct Said {
     /// What the part is made of.
     pub what: Shape,
-    /// How it is encoded; if that is said more than once, any that hides something.
+    /// How it is encoded.
     pub encoding: Encoding,
 }
 
+/// A header block that readers read differently: some would see parts where others see none, or other parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ambiguous;
+
 /// Reads a header block.
-pub fn shape(block: &[u8]) -> Said {
-    let (mut boundaries, mut message) = (Vec::new(), false);
-    let mut encoding = Encoding::Identity;
-    for (name, value) in fields(block) {
-        if name.eq_ignore_ascii_case(b"content-type") {
-            let value = unfolded(value);
-            let value = value.trim_ascii();
-            if starts_with(value, b"multipart/") {
-                boundaries.extend(boundary(value).filter(|b| !b.is_empty()));
-            }
-            message |=
-                starts_with(value, b"message/rfc822") || starts_with(value, b"message/global");
-        } else if name.eq_ignore_ascii_case(b"content-transfer-encoding") {
-            let read = Encoding::read(&unfolded(value));
-            if read != Encoding::Identity {
-                encoding = read;
-            }
+///
+/// # Errors
+///
+/// It can be read in more than one way.
+pub fn shape(block: &[u8]) -> Result<Said, Ambiguous> {
+    let kind = only(block, b"content-type")?.unwrap_or_default();
+    let encoding = match only(block, b"content-transfer-encoding")? {
+        Some(value) => encoding(&value)?,
+        None => Encoding::Identity,
+    };
+    let what = match media(&kind)? {
+        Media::Multipart => boundary(&kind)?.map_or(Shape::Leaf, Shape::Multipart),
+        Media::Message => Shape::Message,
+        Media::Other => Shape::Leaf,
+    };
+    // Some end a header block at a line that is no field, or blank: what follows would be parts to them.
+    match what != Shape::Leaf && !raw_fields(block).all(is_field) {
+        true => Err(Ambiguous),
+        false => Ok(Said { what, encoding }),
+    }
+}
+
+/// The value of a field without its folds; the same several times is no harm.
+fn only(block: &[u8], name: &[u8]) -> Result<Option<Vec<u8>>, Ambiguous> {
+    let named = fields(block).filter(|(its, _)| its.eq_ignore_ascii_case(name));
+    let mut values = named.map(|(_, value)| unfolded(value).trim_ascii().to_vec());
+    let Some(first) = values.next() else {
+        return Ok(None);
+    };
+    match values.all(|value| value.eq_ignore_ascii_case(&first)) {
+        true => Ok(Some(first)),
+        false => Err(Ambiguous),
+    }
+}
+
+/// What matters of a type.
+#[derive(Clone, Copy)]
+enum Media {
+    Multipart,
+    Message,
+    Other,
+}
+
+/// The type at the beginning of a value. Comments and spaces within it are read by some.
+fn media(value: &[u8]) -> Result<Media, Ambiguous> {
+    let kinds: [(&[u8], Media); 3] = [
+        (b"multipart/", Media::Multipart),
+        (b"message/rfc822", Media::Message),
+        (b"message/global", Media::Message),
+    ];
+    let plain = plain(value);
+    for (word, media) in kinds {
+        match (starts_with(value, word), starts_with(&plain, word)) {
+            (true, _) => return Ok(media),
+            (false, true) => return Err(Ambiguous),
+            (false, false) => {}
         }
     }
-    let what = match (boundaries.is_empty(), message) {
-        (false, _) => Shape::Multipart(boundaries),
-        (true, true) => Shape::Message,
-        (true, false) => Shape::Leaf,
-    };
-    Said { what, encoding }
+    Ok(Media::Other)
+}
+
+fn encoding(value: &[u8]) -> Result<Encoding, Ambiguous> {
+    let read = Encoding::read(value);
+    match read == Encoding::read(&plain(value)) {
+        true => Ok(read),
+        false => Err(Ambiguous),
+    }
+}
+
+/// A value without comments and spaces, up to its parameters.
+fn plain(value: &[u8]) -> Vec<u8> {
+    let (mut plain, mut depth) = (Vec::new(), 0u32);
+    for byte in value.split(|b| *b == b';').next().unwrap_or_default() {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            b' ' | b'\t' => {}
+            _ if depth == 0 => plain.push(*byte),
+            _ => {}
+        }
+    }
+    plain
+}
+
+fn is_field(raw: &[u8]) -> bool {
+    let blank = |line: &[u8]| line.trim_ascii().is_empty();
+    let mut lines = raw.split_inclusive(|b| *b == b'\n');
+    let first = lines.next().unwrap_or_default();
+    // The empty line is the block's own end.
+    first == b"\r\n" || first.contains(&b':') && !lines.any(blank)
 }
 
 /// How many fields of this name a header block has.
@@ -90,27 +159,36 @@ fn starts_with(value: &[u8], word: &[u8]) -> bool {
     start.is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
-fn unfolded(value: &[u8]) -> Vec<u8> {
+/// A value without line ends.
+pub fn unfolded(value: &[u8]) -> Vec<u8> {
     let ends = |b: &u8| matches!(b, b'\r' | b'\n');
     value.iter().copied().filter(|b| !ends(b)).collect()
 }
 
-/// The boundary among the parameters, also in pieces (`boundary*0=`); the first where there are several.
-fn boundary(value: &[u8]) -> Option<Vec<u8>> {
-    let mut pieces = Vec::new();
+/// The boundary among the parameters; spaces at its end count for nobody (RFC 2046 § 5.1.1). Encoded and in pieces (RFC
+/// 2231) it is read by few.
+fn boundary(value: &[u8]) -> Result<Option<Vec<u8>>, Ambiguous> {
+    let mut found = None;
     for (name, value) in parameters(value) {
         let name = name.to_ascii_lowercase();
-        match name.as_slice() {
-            b"boundary" => return Some(value),
-            name if name.starts_with(b"boundary*") => pieces.extend(value),
-            _ => {}
+        if name.starts_with(b"boundary*") {
+            return Err(Ambiguous);
+        }
+        if name == b"boundary" {
+            let value = value.trim_ascii_end().to_vec();
+            if found
+                .replace(value.clone())
+                .is_some_and(|first| first != value)
+            {
+                return Err(Ambiguous);
+            }
         }
     }
-    Some(pieces).filter(|pieces| !pieces.is_empty())
+    Ok(found.filter(|boundary| !boundary.is_empty()))
 }
 
-/// Parameters with their values out of quotes.
-fn parameters(value: &[u8]) -> impl Iterator<Item = (&[u8], Vec<u8>)> {
+/// Parameters with their values out of quotes; comments are not known.
+pub fn parameters(value: &[u8]) -> impl Iterator<Item = (&[u8], Vec<u8>)> {
     let mut rest = behind_semicolon(value);
     std::iter::from_fn(move || {
         let text = rest?;
@@ -160,8 +238,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn multipart(value: &str) -> Vec<u8> {
-        match shape(format!("X: y\r\nContent-Type: {value}\r\n\r\n").as_bytes()).what {
-            Shape::Multipart(mut boundaries) => boundaries.remove(0),
+        match shape(format!("X: y\r\nContent-Type: {value}\r\n\r\n").as_bytes()) {
+            Ok(Said {
+                what: Shape::Multipart(boundary),
+                ..
+            }) => boundary,
             other => panic!("{value}: {other:?}"),
         }
     }
@@ -172,7 +253,8 @@ mod tests {
             "multipart/mixed; boundary=b-1",
             "Multipart/Mixed;\r\n\tcharset=\"a;boundary=c\"; BOUNDARY=\"b-1\"",
             "multipart/mixed; boundary = \"b\\-1\" ; x",
-            "multipart/mixed; boundary*0=b-; boundary*1=1",
+            "multipart/mixed; boundary=\"b-1  \"",
+            "multipart/mixed; boundary=b-1; boundary=b-1",
             "multipart/mixed; a; boundary=b-1 (comment)",
         ] {
             assert_eq!(multipart(value), b"b-1", "{value}");
@@ -187,18 +269,38 @@ mod tests {
             "text/plain; boundary=b",
         ] {
             let said = shape(format!("Content-Type: {value}\r\n\r\n").as_bytes());
-            assert_eq!(said.what, Shape::Leaf, "{value}");
+            assert_eq!(said.map(|said| said.what), Ok(Shape::Leaf), "{value}");
         }
     }
 
     #[test]
-    fn an_encoding_that_hides_counts_wherever_it_stands() {
-        let block = b"Content-Transfer-Encoding: base64\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\n";
-        let said = shape(block);
-        assert_eq!(
-            (said.what, said.encoding),
-            (Shape::Message, Encoding::Base64)
-        );
+    fn what_readers_read_differently_is_not_read() {
+        for block in [
+            "Content-Transfer-Encoding: base64\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit",
+            "Content-Transfer-Encoding: (c) base64",
+            "Content-Type: message/rfc822\r\nContent-Type: multipart/mixed; boundary=b",
+            "Content-Type: (c) multipart/mixed; boundary=b",
+            "Content-Type: multipart /mixed; boundary=b",
+            "Content-Type: message/(c)rfc822",
+            "Content-Type: multipart/mixed; boundary=x; boundary=y",
+            "Content-Type: multipart/mixed; boundary*=us-ascii''b%2D1",
+            "Content-Type: multipart/mixed; boundary*0=b-; boundary*1=1",
+            "Content-Type: multipart/mixed; boundary=b\r\n \r\nX: y",
+            "Content-Type: multipart/mixed; boundary=b\r\nno field",
+            "no field\r\nContent-Type: message/rfc822",
+        ] {
+            let said = shape(format!("{block}\r\n\r\n").as_bytes());
+            assert_eq!(said, Err(Ambiguous), "{block}");
+        }
+        for block in [
+            "Content-Type: text/plain\r\nContent-Type: TEXT/plain",
+            "Content-Type: text/plain charset=utf-8",
+            "Content-Transfer-Encoding: base64 (really)",
+            "Subject: x\r\n \r\nX: y",
+        ] {
+            let said = shape(format!("{block}\r\n\r\n").as_bytes());
+            assert_eq!(said.map(|said| said.what), Ok(Shape::Leaf), "{block}");
+        }
     }
 
     #[test]

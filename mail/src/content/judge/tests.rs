@@ -65,6 +65,16 @@ fn names_are_read_as_their_readers_read_them() {
         "x",
     );
     assert!(is_denied(&twice, ".exe"), "{twice:?}");
+    for hidden in [
+        " \r\nContent-Type: application/octet-stream; name=evil.exe",
+        "Content-Description: x\r\n \r\nContent-Disposition: attachment; filename=evil.exe",
+        "no field\r\nContent-Disposition: attachment; filename=evil.exe",
+        "Content-Disposition: ; filename=evil.exe",
+        "Content-Disposition: attachment (x; filename=evil.exe",
+    ] {
+        let found = part(hidden, "x");
+        assert!(is_denied(&found, ".exe"), "{hidden}: {found:?}");
+    }
     assert_eq!(
         part("Content-Disposition: attachment; filename=exe.txt", "x"),
         Verdict::Pass
@@ -79,6 +89,11 @@ fn content_counts_whatever_it_is_called() {
         "TVqQAAMAAAA=",
     );
     assert!(is_denied(&found, ".exe"), "{found:?}");
+    let pushed = part(
+        &format!("Content-Type: application/pdf; name=a.pdf\r\n{base64}"),
+        &format!("{}TVqQAAMAAAA=", "\r\n".repeat(1000)),
+    );
+    assert!(is_denied(&pushed, ".exe"), "{pushed:?}");
     let archive = part(
         &format!("Content-Type: application/octet-stream; name=a.dat\r\n{base64}"),
         "UEsDBBQAAAA=",
@@ -198,6 +213,10 @@ fn the_author_must_be_the_user() {
         ),
         ("Sender: alice@gov.example\r\n", Some("0 fields From")),
         ("From:\r\n", Some("author")),
+        (
+            "From: alice@gov.example\r\n \r\n ,bob@gov.example\r\n",
+            Some("author"),
+        ),
     ] {
         let found = judged(&policy, format!("{from}{date}\r\nhi").as_bytes());
         match why {

@@ -87,6 +87,11 @@ fn bombs_are_refused_before_they_are_understood() {
             ),
             Violation::Boundary,
         ),
+        (
+            "Content-Type: message/rfc822\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+                .into(),
+            Violation::Ambiguous,
+        ),
         ("Subject: x\r\n\r\nhalf\nline".into(), Violation::LineEnds),
         ("Subject: x\r\n\r\nhalf\r".into(), Violation::LineEnds),
         ("Subject: x\r\n\r\n\0".into(), Violation::LineEnds),
@@ -119,7 +124,7 @@ proptest! {
     #[test]
     fn any_chunking_gives_the_same_outline(parts in prop::collection::vec(prop::sample::select(vec![
         "Content-Type: multipart/mixed; boundary=b\r\n", "Content-Type: message/rfc822\r\n", "X: y\r\n", "\r\n", "--b\r\n",
-        "--b--\r\n", "--bb", "text", "\r", "\n", "Content-Transfer-Encoding: base64\r\n", "-----BEGIN PGP MESSAGE-----\r\n",
+        "--b--\r\n", "--bb", "text", "\r", "\n", "Content-Transfer-Encoding: base64\r\n", "Content-Transfer-Encoding: quoted-printable\r\n", "=\r\n", "-----BEGIN PGP MESSAGE-----\r\n",
         "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"]), 0..24),
         cuts in prop::collection::vec(0usize..900, 0..6)) {
         let whole = parts.concat();
