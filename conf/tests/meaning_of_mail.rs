@@ -119,3 +119,16 @@ fn passwords_in_the_clear_are_found_wherever_they_go() {
         );
     }
 }
+
+#[test]
+fn commands_that_servers_believe_the_gateway_are_never_passed_on() {
+    for verb in ["XCLIENT", "xforward", "Auth", "STARTTLS", "ATRN"] {
+        let found = findings(&smtp(&format!("smtp = {{ extra_verbs = [\"{verb}\"] }}")));
+        let said = format!("clients must never send `{verb}`");
+        assert!(
+            found.iter().any(|line| line.contains(&said)),
+            "{verb}: {found:?}"
+        );
+    }
+    assert!(findings(&smtp("smtp = { extra_verbs = [\"ETRN\"] }")).is_empty());
+}

@@ -16,6 +16,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
         check_tls(mail, findings);
         check_mx(config, mail, findings);
         check_smtp_only(mail, findings);
+        check_verbs(mail, findings);
         check_circle(config, mail, findings);
     }
 }
@@ -107,6 +108,23 @@ fn check_smtp_only(mail: &Mail, findings: &mut Findings<'_>) {
     for name in mail.smtp.limits().filter_map(|names| names.first()) {
         let idle = Diagnostic::error(name.span(), "a limit of messages without SMTP");
         findings.push(idle.help("sessions are limited by `limits`"));
+    }
+}
+
+/// Commands that make a client somebody else to a server that trusts the gateway, or that turn the connection into another.
+const NEVER: [&str; 9] = [
+    "XCLIENT", "XFORWARD", "XPROXY", "XEXCH50", "AUTH", "STARTTLS", "TURN", "ATRN", "BURL",
+];
+
+fn check_verbs(mail: &Mail, findings: &mut Findings<'_>) {
+    for verb in &mail.smtp.extra_verbs {
+        if NEVER.iter().any(|never| verb.eq_ignore_ascii_case(never)) {
+            let trusted = Diagnostic::error(
+                verb.span(),
+                format!("clients must never send `{verb}`: servers believe the gateway"),
+            );
+            findings.push(trusted.help("remove it from `extra_verbs`"));
+        }
     }
 }
 

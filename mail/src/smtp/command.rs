@@ -37,7 +37,8 @@ pub enum Command<'l> {
     LostSize,
 }
 
-/// Reads a line without its end.
+/// Reads a line without its end. Control characters have no place in it: servers part words at some of them (Postfix at tabs),
+/// and would see a parameter that nobody has looked at.
 pub fn parse(line: &[u8]) -> Command<'_> {
     let end = line.iter().position(|b| *b == b' ').unwrap_or(line.len());
     let (verb, rest) = (&line[..end], line[end..].trim_ascii());
@@ -48,7 +49,10 @@ pub fn parse(line: &[u8]) -> Command<'_> {
             Command::Malformed
         }
     };
+    let odd = line.iter().any(u8::is_ascii_control);
     match verb.to_ascii_uppercase().as_slice() {
+        b"BDAT" if odd => Command::LostSize,
+        _ if odd => Command::Malformed,
         b"EHLO" => name(rest).map_or(Command::Malformed, Command::Ehlo),
         b"HELO" => name(rest).map_or(Command::Malformed, Command::Helo),
         b"STARTTLS" => alone(Command::Starttls),
@@ -136,6 +140,19 @@ mod tests {
     }
 
     #[test]
+    fn words_are_parted_by_spaces_alone() {
+        for odd in [
+            &b"MAIL FROM:<a@b> RET=FULL\tAUTH=bob"[..],
+            b"RCPT TO:<a@b> NOTIFY=NEVER\x0bX=1",
+            b"MAIL\tFROM:<a@b>",
+            b"NOOP\x0cXCLIENT",
+            b"XFORWARD\tNAME=x",
+        ] {
+            assert_eq!(parse(odd), Command::Malformed, "{odd:?}");
+        }
+    }
+
+    #[test]
     fn starttls_and_data_take_no_argument() {
         assert_eq!(parse(b"STARTTLS now"), Command::Malformed);
         assert_eq!(parse(b"DATA x"), Command::Malformed);
@@ -152,6 +169,7 @@ mod tests {
             b"BDAT 18446744073709551616",
             b"BDAT 1 2",
             b"BDAT 1 LAST x",
+            b"BDAT 1\t",
         ] {
             assert_eq!(parse(lost), Command::LostSize, "{lost:?}");
         }
