@@ -89,8 +89,10 @@ impl Keys for Client {
                     "" => &login.user_sent,
                     user => user,
                 };
-                // Whoever has no name that the gateway could read is counted by address: no limit would be none.
                 let account = match user {
+                    // Nobody has logged in: mail from other servers.
+                    "" if login.mechanism.is_empty() => return None,
+                    // Whoever has no name that the gateway could read is counted by address, or no limit would hold.
                     "" => self.client_ip().to_canonical().to_string(),
                     user => self.service.auth.account(user),
                 };
