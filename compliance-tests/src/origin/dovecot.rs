@@ -33,6 +33,11 @@ pub struct Dovecot {
 impl Dovecot {
     /// Starts it; needs root, as the real one does.
     pub async fn start(pki: &Pki) -> Self {
+        Self::with(pki, "", &[]).await
+    }
+
+    /// The same with more in its configuration, where DIR is its directory, and files in that.
+    pub async fn with(pki: &Pki, more: &str, files: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let open = Permissions::from_mode(0o755);
         fs::set_permissions(directory.path(), open).expect("a directory of ours");
@@ -46,7 +51,14 @@ impl Dovecot {
         fs::create_dir(&home).expect("a directory in ours");
         fs::set_permissions(&home, Permissions::from_mode(0o777)).expect("a directory of ours");
         let port = |reserved: &Reserved| reserved.address().port().to_string();
-        let config = CONFIG
+        for (name, text) in files {
+            write(
+                path,
+                name,
+                &text.replace("DIR", &path.display().to_string()),
+            );
+        }
+        let config = (CONFIG.to_owned() + more)
             .replace("DIR", &path.display().to_string())
             .replace("PKI", &pki.path().display().to_string())
             .replace("IMAP_PORT", &port(&imap))
@@ -133,6 +145,11 @@ impl Dovecot {
 
 fn write(directory: &Path, name: &str, text: &str) {
     let path = directory.join(name);
+    let parents = path.ancestors().skip(1);
+    for parent in parents.take_while(|parent| *parent != directory) {
+        fs::create_dir_all(parent).expect("a directory in ours");
+        fs::set_permissions(parent, Permissions::from_mode(0o755)).expect("a directory of ours");
+    }
     fs::write(&path, text).expect("a file in ours");
     fs::set_permissions(path, Permissions::from_mode(0o644)).expect("a file of ours");
 }
