@@ -1,5 +1,7 @@
 //! Messages, and a gateway with a policy, for the tests of policies.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use alb_compliance_tests::client::LineClient;
 use alb_compliance_tests::pki::{self, Pki};
 use alb_compliance_tests::{Alb, Offer};
