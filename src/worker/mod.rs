@@ -12,7 +12,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use alb_core::drain::Drain;
 use alb_core::endpoint::{Bound, Endpoint};
@@ -183,8 +183,7 @@ impl Worker {
             access,
             audit,
             listening: RefCell::default(),
-            // The worker's number in the top bits keeps the numbers of all connections apart.
-            next_id: Cell::new((index as u64) << 48),
+            next_id: Cell::new(first_id(index)),
             refusals: Seldom::every(Duration::from_secs(1)),
         })
     }
@@ -234,4 +233,12 @@ async fn flush_regularly(logs: [Rc<AccessBuffer>; 2]) {
         ticks.tick().await;
         logs.iter().for_each(|log| log.flush());
     }
+}
+
+/// The number of a worker's first connection. The worker's own number in the top bits keeps those of all workers apart, and
+/// the time, in seconds, those of the daemon before this one: logs of servers know sessions by them.
+fn first_id(index: usize) -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since.map_or(0, |since| since.as_secs()) & 0xffff_ffff;
+    (index as u64) << 48 | seconds << 16
 }
