@@ -5,18 +5,23 @@ mod answers;
 mod commands;
 mod content;
 mod deliver;
+mod elsewhere;
+mod fanout;
 mod quarantine;
 mod units;
 mod verdict;
+mod vigil;
 
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use alb_core::upstream::Active;
 use bytes::BytesMut;
 use tokio::time::{sleep_until, timeout};
 
-use self::content::Keeper;
+use self::content::{Due, Keeper};
+use self::elsewhere::Onward;
+pub use self::elsewhere::{Freed, Mx};
 use super::framer::Framer;
 use super::parameters::path;
 use super::replies::{Asked, Replies, offered};
@@ -24,7 +29,6 @@ use super::transaction::Transaction;
 use crate::backend::Backend;
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
-use crate::service::Pool;
 use crate::wire::Wire;
 
 /// Bytes of a message read at once.
@@ -49,28 +53,31 @@ pub struct Relay {
     now: Transaction,
     to_server: BytesMut,
     to_client: BytesMut,
-    /// MX mode: the servers this session goes to.
-    pool: Option<Arc<Pool>>,
+    /// MX mode: where messages go.
+    mx: Option<Mx>,
     /// A message beyond its limit is read to its end and dropped.
     dropping: bool,
     /// The name the client gave.
     helo: String,
-    /// Keeps messages until they have been judged, under a policy.
+    /// Keeps messages that do not go on as they come.
     keeper: Option<Keeper>,
+    /// What comes before anything else that the client says.
+    due: Option<Due>,
+    /// The server is not there any more, or not for the message under way.
+    free: Option<Onward>,
     over: Option<Stop>,
 }
 
 impl Relay {
     /// A session of a client that has logged in, or that needs not.
-    pub fn new(
-        client: Client,
-        backend: Backend,
-        pool: Option<Arc<Pool>>,
-        helo: String,
-    ) -> (Self, impl Sized) {
+    pub fn new(client: Client, backend: Backend, mx: Option<Mx>, helo: String) -> (Self, Active) {
         let settings = &client.service.settings.smtp;
-        let offers = offered(&backend.offers, &client.service);
-        let keeper = client.service.policy.as_ref().map(Keeper::new);
+        let its = offered(&backend.offers, &client.service);
+        let offers = mx
+            .as_ref()
+            .map_or(its.clone(), |mx| mx.promised.common(&its));
+        let keeper = Keeper::of(&client.service);
+        let now = Transaction::after(client.record.messages);
         let framer = Framer::new(settings.bare_lf == alb_conf::BareLf::Fix);
         let relay = Relay {
             client,
@@ -78,13 +85,15 @@ impl Relay {
             framer,
             replies: Replies::default(),
             offers,
-            now: Transaction::default(),
+            now,
             to_server: BytesMut::new(),
             to_client: BytesMut::new(),
-            pool,
+            mx,
             dropping: false,
             helo,
             keeper,
+            due: None,
+            free: None,
             over: None,
         };
         (relay, backend.active)
@@ -93,14 +102,22 @@ impl Relay {
     /// Passes on a MAIL that the client believes has been accepted, and the RCPT that has chosen the server.
     pub fn replay(&mut self, mail: &[u8], rcpt: &[u8]) {
         self.now.begin(path(mail));
-        self.pass(mail, Asked::HeldMail);
+        if let Some(mx) = &mut self.mx {
+            mx.hold(mail);
+        }
+        self.say_mail();
         self.now.ask(path(rcpt));
         self.pass(rcpt, Asked::Rcpt);
     }
 
-    /// Carries the session to its end.
-    pub async fn run(mut self) {
-        let stop = match self.carry().await {
+    /// Carries the session to its end, or to where its next server is to be found.
+    pub async fn run(mut self) -> Option<Freed> {
+        let carried = self.carry().await;
+        self.client.record.messages = self.now.messages;
+        if carried.is_ok() && self.free.is_some() {
+            return self.free();
+        }
+        let stop = match carried {
             Ok(()) => self.over.take().unwrap_or(Stop::Quit),
             Err(stop) => stop,
         };
@@ -108,18 +125,20 @@ impl Relay {
         // What has been answered before goes before.
         self.replies.settle(&mut self.to_client);
         let _ = timeout(LAST_WORDS, self.client.wire.send(&self.to_client)).await;
-        self.client.record.messages = self.now.messages;
         // Without a last dot the server drops a message that is not whole.
         let _ = timeout(LAST_WORDS, self.server.finish()).await;
         self.client.leave(&stop, words).await;
+        None
     }
 
     async fn carry(&mut self) -> Result<(), Stop> {
         loop {
-            self.take_replies()?;
-            self.take_units()?;
+            if self.free.is_none() {
+                self.take_replies()?;
+                self.take_units()?;
+            }
             self.flush().await?;
-            if self.over.is_some() {
+            if self.over.is_some() || self.free.is_some() {
                 return Ok(());
             }
             // Sessions are many, and few of them have a message under a policy: those hold the memory for it.
@@ -148,7 +167,9 @@ impl Relay {
                 false => drain.begun().await,
             }
         };
+        let alive = self.others_due();
         tokio::select! {
+            () = until(alive) => { self.remind_others().await; Ok(()) }
             filled = self.server.fill() => match filled? {
                 0 => Err(Stop::Violation("server_closed")),
                 _ => Ok(()),
@@ -217,6 +238,14 @@ impl Relay {
             Stop::Violation("bare_line_end") => "521 5.5.2 Lines must end with CRLF\r\n",
             _ => "",
         }
+    }
+}
+
+/// Waits for this time; for ever if there is none.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
 
