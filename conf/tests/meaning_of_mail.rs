@@ -65,3 +65,28 @@ fn the_audit_log_has_a_file_of_its_own() {
         .any(|line| line.contains("two logs with one file"));
     assert!(said, "{found:?}");
 }
+
+#[test]
+fn messages_are_fanned_out_to_several_upstreams_only() {
+    // Warnings are told beside an error only.
+    for (upstreams, idle) in [
+        ("\"c.cn\" = \"m\"", true),
+        ("\"c.cn\" = \"m\", \"b.cn\" = \"n\"", false),
+    ] {
+        let found = findings(&smtp(&format!(
+            "smtp = {{ mx = {{ relay_domains = [\"b.cn\"], upstreams = {{ {upstreams} }}, multi_pool = \"fanout\" }} }}\n\
+             [upstream.n]\npeers = [\"127.0.0.1:26\"]"
+        )));
+        let said = found.iter().any(|line| {
+            line.contains(
+                "warning: all mail goes to one upstream | name upstreams of single domains",
+            )
+        });
+        assert_eq!(said, idle, "{found:?}");
+    }
+    let found = findings(&smtp("smtp = { mx = { multi_pool = \"all\" } }"));
+    assert!(
+        found[0].contains("`all`") && found[0].contains("fanout"),
+        "{found:?}"
+    );
+}
