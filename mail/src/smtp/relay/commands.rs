@@ -8,7 +8,7 @@ use super::super::parameters::Argument;
 use super::super::replies::Asked;
 use super::Relay;
 use super::content::{Arrival, Due, Keeper};
-use super::elsewhere::Way;
+use super::mx::Way;
 use crate::client::Stop;
 use crate::limits;
 

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use tokio::time::sleep_until;
 
 use super::super::framer::Unit;
-use super::elsewhere::{self, LOST, Mx};
+use super::elsewhere::LOST;
 use super::units::violated;
 use super::vigil::Vigil;
 use super::{OF_BODY, Relay};
@@ -77,9 +77,10 @@ impl Keeper {
 impl Relay {
     /// Whether the message that comes now is kept: it is to be judged, or goes to several servers.
     pub(super) fn keeps(&self) -> bool {
-        let fanned = self.mx.as_ref().is_some_and(Mx::is_fanned);
         let keeper = self.keeper.as_ref();
-        keeper.is_some_and(|keeper| fanned || keeper.policy.is_some() || keeper.has_chunks())
+        keeper.is_some_and(|keeper| {
+            self.is_fanned() || keeper.policy.is_some() || keeper.has_chunks()
+        })
     }
 
     /// Takes what is due, if there is something and it is its turn.
@@ -223,13 +224,18 @@ impl Relay {
         let deadline = Instant::now() + *self.client.service.settings.timeouts.data;
         loop {
             let alive = self.alive().unwrap_or(deadline);
-            let (server, mx) = (&mut self.server, &mut self.mx);
+            let others = async {
+                match &mut self.mx {
+                    Some(mx) => mx.heard().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
-                filled = server.fill() => match filled {
+                filled = self.server.fill() => match filled {
                     Ok(0) | Err(_) => return Err(Stop::Violation("server_closed")),
                     Ok(_) => self.heard()?,
                 },
-                () = elsewhere::heard(mx) => {}
+                () = others => {}
                 filled = self.client.wire.fill_by(OF_BODY) => return match filled? {
                     0 => Err(Stop::Closed),
                     _ => Ok(()),
@@ -252,7 +258,8 @@ impl Relay {
     /// When a server is to hear of us again.
     fn alive(&self) -> Option<Instant> {
         let own = self.keeper.as_ref().map(|keeper| keeper.vigil.due());
-        own.into_iter().chain(self.others_due()).min()
+        let others = self.mx.as_ref().and_then(|mx| mx.due());
+        own.into_iter().chain(others).min()
     }
 
     fn heard(&mut self) -> Result<(), Stop> {

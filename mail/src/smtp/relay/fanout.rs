@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use tokio::time::{timeout, timeout_at};
 
 use super::super::reply::Reply;
+use super::branch::{Branch, Stage};
 use super::deliver::{Content, Pieces, begin, reply};
-use super::elsewhere::{Branch, LOST, Onward, Stage};
+use super::elsewhere::LOST;
+use super::mx::Onward;
 use super::vigil::Vigil;
 use super::{OF_BODY, Relay};
 use crate::client::Stop;
@@ -152,7 +154,7 @@ impl Relay {
         self.leave_others();
         match stage {
             Stage::Envelope => self.forget_at_server().await,
-            Stage::Content => self.free = Some(Onward::Anew),
+            Stage::Content => self.go_on(Onward::Anew),
             Stage::Over => {}
         }
         Ok(fanned)

@@ -2,11 +2,13 @@
 //! with pipelining; a message is passed on while its end is looked for. At most a few 10 KiB are held.
 
 mod answers;
+mod branch;
 mod commands;
 mod content;
 mod deliver;
 mod elsewhere;
 mod fanout;
+mod mx;
 mod quarantine;
 mod units;
 mod verdict;
@@ -20,8 +22,7 @@ use bytes::BytesMut;
 use tokio::time::{sleep_until, timeout};
 
 use self::content::{Due, Keeper};
-use self::elsewhere::Onward;
-pub use self::elsewhere::{Freed, Mx};
+pub use self::mx::{Freed, Mx};
 use super::framer::Framer;
 use super::parameters::path;
 use super::replies::{Asked, Replies, offered};
@@ -54,7 +55,7 @@ pub struct Relay {
     to_server: BytesMut,
     to_client: BytesMut,
     /// MX mode: where messages go.
-    mx: Option<Mx>,
+    mx: Option<Box<Mx>>,
     /// A message beyond its limit is read to its end and dropped.
     dropping: bool,
     /// The name the client gave.
@@ -63,8 +64,6 @@ pub struct Relay {
     keeper: Option<Keeper>,
     /// What comes before anything else that the client says.
     due: Option<Due>,
-    /// The server is not there any more, or not for the message under way.
-    free: Option<Onward>,
     over: Option<Stop>,
 }
 
@@ -88,12 +87,11 @@ impl Relay {
             now,
             to_server: BytesMut::new(),
             to_client: BytesMut::new(),
-            mx,
+            mx: mx.map(Box::new),
             dropping: false,
             helo,
             keeper,
             due: None,
-            free: None,
             over: None,
         };
         (relay, backend.active)
@@ -114,7 +112,7 @@ impl Relay {
     pub async fn run(mut self) -> Option<Freed> {
         let carried = self.carry().await;
         self.client.record.messages = self.now.messages;
-        if carried.is_ok() && self.free.is_some() {
+        if carried.is_ok() && self.is_free() {
             return self.free();
         }
         let stop = match carried {
@@ -133,12 +131,12 @@ impl Relay {
 
     async fn carry(&mut self) -> Result<(), Stop> {
         loop {
-            if self.free.is_none() {
+            if !self.is_free() {
                 self.take_replies()?;
                 self.take_units()?;
             }
             self.flush().await?;
-            if self.over.is_some() || self.free.is_some() {
+            if self.over.is_some() || self.is_free() {
                 return Ok(());
             }
             // Sessions are many, and few of them have a message under a policy: those hold the memory for it.
@@ -160,26 +158,31 @@ impl Relay {
             self.client.wire.let_go();
         }
         let more = self.client.wire.buffer.len() < OF_BODY && self.replies.len() < MOST_DUE;
-        let drain = &self.client.worker.drain;
-        let begun = async {
-            match drain.is_draining() {
-                true => std::future::pending().await,
-                false => drain.begun().await,
+        loop {
+            let drain = &self.client.worker.drain;
+            let begun = async {
+                match drain.is_draining() {
+                    true => std::future::pending().await,
+                    false => drain.begun().await,
+                }
+            };
+            let due = self.mx.as_ref().and_then(|mx| mx.due());
+            let wake = due.map_or(deadline, |due| due.min(deadline));
+            tokio::select! {
+                filled = self.server.fill() => return match filled? {
+                    0 => Err(Stop::Violation("server_closed")),
+                    _ => Ok(()),
+                },
+                filled = more_of(&mut self.client.wire, in_body), if more => return match filled? {
+                    0 => Err(Stop::Closed),
+                    _ => Ok(()),
+                },
+                () = sleep_until(wake.into()) => match wake < deadline {
+                    true => Box::pin(self.remind_others()).await,
+                    false => return Err(Stop::Idle),
+                },
+                () = begun => return Ok(()),
             }
-        };
-        let alive = self.others_due();
-        tokio::select! {
-            () = until(alive) => { self.remind_others().await; Ok(()) }
-            filled = self.server.fill() => match filled? {
-                0 => Err(Stop::Violation("server_closed")),
-                _ => Ok(()),
-            },
-            filled = more_of(&mut self.client.wire, in_body), if more => match filled? {
-                0 => Err(Stop::Closed),
-                _ => Ok(()),
-            },
-            () = sleep_until(deadline.into()) => Err(Stop::Idle),
-            () = begun => Ok(()),
         }
     }
 
@@ -238,14 +241,6 @@ impl Relay {
             Stop::Violation("bare_line_end") => "521 5.5.2 Lines must end with CRLF\r\n",
             _ => "",
         }
-    }
-}
-
-/// Waits for this time; for ever if there is none.
-async fn until(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time.into()).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -8,7 +8,6 @@ use tokio::time::timeout;
 
 use super::super::reply::Reply;
 use super::deliver::{Content, Sent, reply, send, verdict_of};
-use super::elsewhere::Mx;
 use super::fanout::Fanned;
 use super::{OF_BODY, Relay, quarantine};
 use crate::backend::client_ip;
@@ -109,8 +108,7 @@ impl Relay {
 
     /// Has those take it that it is for.
     async fn pass_on(&mut self, content: &Content<'_>) -> Result<Outcome, Stop> {
-        let fanned = self.mx.as_ref().is_some_and(Mx::is_fanned);
-        match fanned {
+        match self.is_fanned() {
             true => Ok(Outcome::Fanned(self.fan_out(content).await?)),
             false => Ok(Outcome::Passed(self.deliver(content).await?)),
         }
