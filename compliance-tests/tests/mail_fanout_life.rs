@@ -214,6 +214,47 @@ async fn what_one_upstream_does_not_offer_is_not_promised() {
 }
 
 #[tokio::test]
+async fn what_a_server_cannot_keep_is_not_lost_on_the_way() {
+    let less: Rule = ("EHLO", Act::Say("250-server.test\r\n250 SIZE 0\r\n"));
+    let gateway = Gateway {
+        keys: "capabilities = [\"SIZE 0\", \"DSN\"]",
+        ..Gateway::default()
+    };
+    let place = Place::with(&[less], &gateway).await;
+    let mut client = sender(&place.alb).await;
+    client.send(BOTH).await;
+    client.until("250 2.1.5 recipient").await;
+    client.until("451 4.4.1").await;
+    client.ask("DATA", "354").await;
+    client.send(MAIL).await;
+    client.ask(".", "250 2.0.0 queued").await;
+    assert_eq!(place.heard("MAIL"), (1, 0));
+}
+
+#[tokio::test]
+async fn a_client_cannot_have_connections_opened_without_end() {
+    let gateway = Gateway {
+        policy: "max_messages = 1",
+        ..Gateway::default()
+    };
+    let place = Place::with(&[], &gateway).await;
+    let mut client = sender(&place.alb).await;
+    let there = "MAIL FROM:<carol@sender.test>\r\nRCPT TO:<eve@other.example>\r\nRSET\r\n";
+    for _ in 0..5 {
+        client.send(format!("{ALONE}RSET\r\n{there}")).await;
+        for _ in 0..2 {
+            client.until("250 2.1.5").await;
+            client.until("250 2.0.0 reset").await;
+        }
+    }
+    client.send(ALONE).await;
+    client
+        .until("450 4.7.1 Too many messages in one session")
+        .await;
+    assert_eq!(place.heard("RCPT"), (5, 5));
+}
+
+#[tokio::test]
 async fn a_daemon_that_leaves_waits_for_the_message_that_comes() {
     let place = Place::new(&[]).await;
     let mut client = sender(&place.alb).await;

@@ -3,14 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::command::{Command, parse};
-use super::parameters::Argument;
+use super::parameters::understood;
 use super::replies::offered;
 use crate::auth::{Asked, Attempt, Decision, Envelope, Refusal};
 use crate::backend::{self, Backend, Proof, Step, Visit};
 use crate::capabilities::Offers;
 use crate::client::{AHEAD, Client, Stop};
-use crate::service::{Pool, Service};
+use crate::service::Pool;
 
 const UNREACHABLE: &str = "451 4.4.1 No mail server can be reached, try again later";
 
@@ -128,6 +127,7 @@ impl Said<'_> {
         &self,
         client: &mut Client,
         route: &Route,
+        rcpt: &[u8],
     ) -> Result<Result<Box<Backend>, No>, Stop> {
         let Client {
             wire,
@@ -157,23 +157,20 @@ impl Said<'_> {
             () = wire.closed(AHEAD) => return Err(Stop::Closed),
         };
         let why = match opened {
-            Ok(Step::In(backend)) if self.is_understood(&backend, service) => {
-                return Ok(Ok(backend));
+            Ok(Step::In(backend)) => {
+                // Once it has heard of the client it may offer other things than before.
+                let offers = offered(&backend.offers, service);
+                if [self.mail, rcpt]
+                    .iter()
+                    .all(|line| understood(line, &offers))
+                {
+                    return Ok(Ok(backend));
+                }
+                "it does not offer what the client asks for".to_owned()
             }
-            Ok(Step::In(_)) => "it does not offer what MAIL asks for".to_owned(),
             Ok(Step::Asks(_)) => "it wants a login".to_owned(),
             Err(failed) => format!("{failed:?}"),
         };
         Ok(Err(No::later(client, &why)))
-    }
-
-    /// Whether the server knows the parameters of MAIL. Once it has heard of the client it may offer other things than before.
-    fn is_understood(&self, backend: &Backend, service: &Service) -> bool {
-        let offers = offered(&backend.offers, service);
-        let Command::Mail(argument) = parse(self.mail) else {
-            return false;
-        };
-        let read = Argument::read(argument);
-        read.is_ok_and(|read| read.check_mail(&offers, u64::MAX).is_ok())
     }
 }

@@ -81,7 +81,7 @@ impl Session {
         route: Route,
         rcpt: &[u8],
     ) -> Result<Next, Stop> {
-        match self.said().open(client, &route).await? {
+        match self.said().open(client, &route, rcpt).await? {
             Ok(backend) => {
                 client.record.server = Some(backend.audited.clone());
                 Ok(Next::Chosen(backend, route, BytesMut::from(rcpt)))

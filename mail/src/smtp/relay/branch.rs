@@ -7,13 +7,15 @@ use alb_core::upstream::Active;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
+use super::super::replies::offered;
 use super::super::reply::Reply;
 use super::OF_BODY;
 use super::vigil::Vigil;
 use crate::backend::Backend;
 use crate::backend::smtp::say;
+use crate::capabilities::Offers;
 use crate::client::Stop;
-use crate::service::Pool;
+use crate::service::{Pool, Service};
 use crate::wire::Wire;
 
 /// How long a server may take to hear what needs no answer.
@@ -25,6 +27,8 @@ pub(super) struct Branch {
     pub(super) domain: Arc<Pool>,
     /// Upstream and address, for the log.
     pub(super) name: String,
+    /// What it offers.
+    pub(super) offers: Offers,
     pub(super) wire: Wire,
     pub(super) vigil: Vigil,
     /// Recipients that it has taken.
@@ -46,10 +50,11 @@ pub(super) enum Stage {
 
 impl Branch {
     /// At this server.
-    pub(super) fn new(domain: &Arc<Pool>, backend: Backend) -> Self {
+    pub(super) fn new(domain: &Arc<Pool>, backend: Backend, service: &Service) -> Self {
         Branch {
             domain: Arc::clone(domain),
             name: backend.audited.name(),
+            offers: offered(&backend.offers, service),
             wire: backend.wire,
             vigil: Vigil::begin(),
             recipients: Vec::new(),

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::super::choose::{No, Said};
 use super::super::mx;
-use super::super::parameters::path;
+use super::super::parameters::{NOT_OFFERED, path, understood};
 use super::super::replies::Asked;
 use super::super::reply::Reply;
 use super::Relay;
@@ -18,7 +18,7 @@ use crate::client::Stop;
 use crate::service::Pool;
 
 /// Servers that one message may go to.
-const MOST_SERVERS: usize = 10;
+const MOST_SERVERS: u32 = 10;
 
 /// A recipient, or a message, of a server that has left.
 pub(super) const LOST: &str = "451 4.4.2 Lost connection to a mail server, try again later";
@@ -38,13 +38,18 @@ impl Relay {
             self.tell("503 5.5.1 Chunks have been sent");
             return Ok(());
         }
+        // Otherwise a client could have connection after connection opened, with one of its own.
+        if self.client.attempts >= self.client.service.settings.smtp.max_messages * MOST_SERVERS {
+            self.tell("450 4.7.1 Too many messages in one session");
+            return Ok(());
+        }
         let known = mx
             .branches
             .iter()
             .position(|b| Arc::ptr_eq(&b.domain, domain));
         match known {
             Some(at) => return self.recipient_of(at, line).await,
-            None if mx.branches.len() + 1 >= MOST_SERVERS => {
+            None if mx.branches.len() + 1 >= MOST_SERVERS as usize => {
                 self.tell(mx::ANOTHER_POOL);
                 return Ok(());
             }
@@ -71,8 +76,11 @@ impl Relay {
                 mx.onward = Some(Onward::To(route, mx.mail.clone(), line.clone()));
                 Ok(())
             }
-            (false, _) => match said.open(&mut self.client, &route).await? {
-                Ok(backend) => self.branch(Branch::new(domain, *backend), line).await,
+            (false, _) => match said.open(&mut self.client, &route, line).await? {
+                Ok(backend) => {
+                    let branch = Branch::new(domain, *backend, &self.client.service);
+                    self.branch(branch, line).await
+                }
                 Err(no) => self.turned(no),
             },
         }
@@ -117,6 +125,10 @@ impl Relay {
         };
         let most = *self.client.service.settings.timeouts.server;
         let branch = &mut mx.branches[at];
+        if !understood(line, &branch.offers) {
+            self.tell(NOT_OFFERED);
+            return Ok(());
+        }
         let reply = ask(&mut self.client.wire, branch, line, most).await?;
         self.now.ask(path(line));
         let taken = reply.as_ref().is_some_and(Reply::is_positive);

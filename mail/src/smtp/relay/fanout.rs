@@ -226,7 +226,8 @@ async fn conclude(servers: &mut [Server<'_>], last: &[u8], until: Instant) -> Fa
 fn refusal(refused: &[(&[String], String)]) -> String {
     let mut lines = vec!["The message is delivered, but not to these recipients".to_owned()];
     for (recipients, words) in refused {
-        let named = recipients.iter().take(NAMED).map(|to| format!("<{to}>"));
+        let named = recipients.iter().take(NAMED);
+        let named = named.map(|to| format!("<{}>", cut(to)));
         lines.extend(named);
         if let Some(more) = recipients.len().checked_sub(NAMED + 1) {
             lines.push(format!("and {} more", more + 1));
@@ -249,13 +250,14 @@ fn words(reply: Option<&Reply>) -> String {
         || LOST.to_owned(),
         |reply| {
             let text = reply.text();
-            let cut = text
-                .char_indices()
-                .nth(WORDS)
-                .map_or(text.len(), |(at, _)| at);
-            format!("{} {}", reply.code, &text[..cut])
+            format!("{} {}", reply.code, cut(&text))
         },
     )
+}
+
+/// Lines of replies have 512 bytes (RFC 5321 § 4.5.3.1.5).
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(WORDS)]
 }
 
 #[cfg(test)]
