@@ -153,7 +153,7 @@ impl Said<'_> {
         };
         let opened = tokio::select! {
             biased;
-            opened = Box::pin(backend::log_in(&visit, &route.pool, worker)) => opened,
+            opened = backend::log_in(&visit, &route.pool, worker) => opened,
             () = wire.closed(AHEAD) => return Err(Stop::Closed),
         };
         let why = match opened {

@@ -68,7 +68,8 @@ impl Session {
         domain: &Arc<Pool>,
         rcpt: &[u8],
     ) -> Result<Next, Stop> {
-        match self.said().ask(client, domain, rcpt).await? {
+        // Sessions are many, and few of them ask at once: those hold the memory for it.
+        match Box::pin(self.said().ask(client, domain, rcpt)).await? {
             Ok(route) => self.go(client, route, rcpt).await,
             Err(no) => turned(client, no).await,
         }
@@ -81,7 +82,7 @@ impl Session {
         route: Route,
         rcpt: &[u8],
     ) -> Result<Next, Stop> {
-        match self.said().open(client, &route, rcpt).await? {
+        match Box::pin(self.said().open(client, &route, rcpt)).await? {
             Ok(backend) => {
                 client.record.server = Some(backend.audited.clone());
                 Ok(Next::Chosen(backend, route, BytesMut::from(rcpt)))

@@ -44,10 +44,10 @@ pub(super) enum Next {
 pub type Rest = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Serves a client until its server is known; `None` if the session has ended before.
-pub async fn log_in(mut client: Client) -> Option<Rest> {
+pub async fn log_in(mut client: Box<Client>) -> Option<Rest> {
     let mut session = Session::new(&client);
     if let Err(stop) = session.greet(&mut client).await {
-        client.leave(&stop, farewell(&stop)).await;
+        Box::pin(client.leave(&stop, farewell(&stop))).await;
         return None;
     }
     let (relay, active) = session.serve(client).await?;
@@ -55,7 +55,7 @@ pub async fn log_in(mut client: Client) -> Option<Rest> {
 }
 
 /// The session at its server, which is counted there for as long as it lives; and at the next one, where mail for others goes.
-async fn stay(mut relay: Relay, mut active: Active) {
+async fn stay(mut relay: Box<Relay>, mut active: Active) {
     while let Some(freed) = relay.run().await {
         drop(active);
         match Box::pin(Session::resume(freed)).await {
@@ -87,7 +87,7 @@ impl Session {
     }
 
     /// A client whose server is not there any more, or is not the one for its message.
-    async fn resume(freed: Freed) -> Option<(Relay, Active)> {
+    async fn resume(freed: Freed) -> Option<(Box<Relay>, Active)> {
         let Freed {
             mut client,
             helo,
@@ -110,19 +110,20 @@ impl Session {
             }
             Ok(_) => session.serve(client).await,
             Err(stop) => {
-                client.leave(&stop, farewell(&stop)).await;
+                Box::pin(client.leave(&stop, farewell(&stop))).await;
                 None
             }
         }
     }
 
     /// Serves a client until its server is known; `None` if the session has ended before.
-    async fn serve(mut self, mut client: Client) -> Option<(Relay, Active)> {
+    async fn serve(mut self, mut client: Box<Client>) -> Option<(Box<Relay>, Active)> {
         loop {
             match self.step(&mut client).await {
                 Ok(Next::Command) => {}
                 Ok(Next::Upgrade) => {
-                    client = Box::pin(client.upgrade("220 2.0.0 Ready to start TLS\r\n")).await?;
+                    let upgraded = Box::pin(client.upgrade("220 2.0.0 Ready to start TLS\r\n"));
+                    client = Box::new(upgraded.await?);
                     // Nothing that was said before counts (RFC 3207 § 4.2).
                     self = Session {
                         offers: self.offers,
@@ -131,13 +132,13 @@ impl Session {
                     };
                 }
                 Ok(Next::LoggedIn(backend)) => {
-                    return Some(Relay::new(client, *backend, None, self.helo));
+                    return Some(Relay::new(*client, *backend, None, self.helo));
                 }
                 Ok(Next::Chosen(backend, route, rcpt)) => {
                     return Some(self.relay(client, *backend, route, &rcpt));
                 }
                 Err(stop) => {
-                    client.leave(&stop, farewell(&stop)).await;
+                    Box::pin(client.leave(&stop, farewell(&stop))).await;
                     return None;
                 }
             }
@@ -145,9 +146,15 @@ impl Session {
     }
 
     /// The session at the server of a message, which hears now what the client has said of that.
-    fn relay(self, client: Client, backend: Backend, route: Route, rcpt: &[u8]) -> (Relay, Active) {
+    fn relay(
+        self,
+        client: Box<Client>,
+        backend: Backend,
+        route: Route,
+        rcpt: &[u8],
+    ) -> (Box<Relay>, Active) {
         let mx = Mx::new(route, self.offers);
-        let (mut relay, active) = Relay::new(client, backend, Some(mx), self.helo);
+        let (mut relay, active) = Relay::new(*client, backend, Some(mx), self.helo);
         relay.replay(&self.mail.unwrap_or_default(), rcpt);
         (relay, active)
     }

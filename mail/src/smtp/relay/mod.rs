@@ -69,7 +69,12 @@ pub struct Relay {
 
 impl Relay {
     /// A session of a client that has logged in, or that needs not.
-    pub fn new(client: Client, backend: Backend, mx: Option<Mx>, helo: String) -> (Self, Active) {
+    pub fn new(
+        client: Client,
+        backend: Backend,
+        mx: Option<Mx>,
+        helo: String,
+    ) -> (Box<Self>, Active) {
         let settings = &client.service.settings.smtp;
         let its = offered(&backend.offers, &client.service);
         let offers = mx
@@ -94,7 +99,7 @@ impl Relay {
             due: None,
             over: None,
         };
-        (relay, backend.active)
+        (Box::new(relay), backend.active)
     }
 
     /// Passes on a MAIL that the client believes has been accepted, and the RCPT that has chosen the server.
@@ -109,7 +114,7 @@ impl Relay {
     }
 
     /// Carries the session to its end, or to where its next server is to be found.
-    pub async fn run(mut self) -> Option<Freed> {
+    pub async fn run(mut self: Box<Self>) -> Option<Freed> {
         let carried = self.carry().await;
         self.client.record.messages = self.now.messages;
         if carried.is_ok() && self.is_free() {
@@ -125,7 +130,7 @@ impl Relay {
         let _ = timeout(LAST_WORDS, self.client.wire.send(&self.to_client)).await;
         // Without a last dot the server drops a message that is not whole.
         let _ = timeout(LAST_WORDS, self.server.finish()).await;
-        self.client.leave(&stop, words).await;
+        Box::pin(self.client.leave(&stop, words)).await;
         None
     }
 

@@ -55,7 +55,7 @@ pub(super) enum Onward {
 
 /// What is left of a session without its server.
 pub struct Freed {
-    pub client: Client,
+    pub client: Box<Client>,
     /// The name the client gave.
     pub helo: String,
     /// What it was promised.
@@ -168,7 +168,7 @@ impl Relay {
     }
 
     /// Leaves the session's server behind.
-    pub(super) fn free(mut self) -> Option<Freed> {
+    pub(super) fn free(mut self: Box<Self>) -> Option<Freed> {
         self.leave_others();
         let mx = *self.mx?;
         let onward = match mx.onward? {
@@ -179,7 +179,7 @@ impl Relay {
             }
         };
         Some(Freed {
-            client: self.client,
+            client: Box::new(self.client),
             helo: self.helo,
             promised: mx.promised,
             onward,
