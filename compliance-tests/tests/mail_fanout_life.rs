@@ -136,26 +136,33 @@ async fn a_server_that_leaves_with_its_recipients_puts_the_message_off() {
 
 #[tokio::test]
 async fn the_sessions_own_server_leaves_and_nobody_gets_the_message() {
-    let place = Place::new(&[]).await;
-    let leaves = LineServer::smtp(&[("DATA", Act::Last(""))]).await;
-    let (alb, _log) = Gateway::default()
-        .start(leaves.address(), place.two.address())
-        .await;
-    let mut client = sender(&alb).await;
-    send(&mut client, BOTH, MAIL, "451 4.4.2").await;
     let there = "MAIL FROM:<carol@sender.test>\r\nRCPT TO:<eve@other.example>\r\n";
-    send(
-        &mut client,
-        there,
-        "Subject: second\r\n\r\n",
-        "250 2.0.0 queued",
-    )
-    .await;
-    let heard = place.two.heard().text();
-    assert!(
-        heard.contains("Subject: second") && !heard.contains("Subject: hello"),
-        "{heard}"
-    );
+    for act in [
+        Act::Last(""),
+        Act::Last("421 4.3.2 going down\r\n"),
+        // What is no answer to DATA must not become one to the message.
+        Act::Say("250 2.0.0 well\r\n"),
+    ] {
+        let place = Place::new(&[]).await;
+        let leaves = LineServer::smtp(&[("DATA", act)]).await;
+        let (alb, _log) = Gateway::default()
+            .start(leaves.address(), place.two.address())
+            .await;
+        let mut client = sender(&alb).await;
+        send(&mut client, BOTH, MAIL, "451 4.4.2").await;
+        send(
+            &mut client,
+            there,
+            "Subject: second\r\n\r\n",
+            "250 2.0.0 queued",
+        )
+        .await;
+        let heard = place.two.heard().text();
+        assert!(
+            heard.contains("Subject: second") && !heard.contains("Subject: hello"),
+            "{heard}"
+        );
+    }
 }
 
 #[tokio::test]

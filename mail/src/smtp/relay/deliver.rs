@@ -72,7 +72,14 @@ pub(super) async fn send(
 ///
 /// The server has left.
 pub(super) async fn begin(server: &mut Wire, most: Duration) -> io::Result<Reply> {
-    timeout(most, say(server, b"DATA\r\n")).await?.map_err(gone)
+    let reply = timeout(most, say(server, b"DATA\r\n"))
+        .await?
+        .map_err(gone)?;
+    match reply.code {
+        354 | 400..600 => Ok(reply),
+        // It would be told to the client as if there were a message that the server has taken.
+        code => Err(io::Error::other(format!("it answers DATA with {code}"))),
+    }
 }
 
 /// A message as it goes on the way, piece by piece.

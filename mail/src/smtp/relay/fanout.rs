@@ -80,10 +80,11 @@ impl<'s> Server<'s> {
                 *self.stage = Stage::Content;
                 Ok(())
             }
-            _ => Err(Fanned {
-                reply: words(Some(&reply)),
-                verdicts: vec![self.said(Some(&reply))],
-            }),
+            421 => Err(self.lost()),
+            _ => Err(Fanned::say(
+                &words(Some(&reply)),
+                vec![self.said(Some(&reply))],
+            )),
         }
     }
 

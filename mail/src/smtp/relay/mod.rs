@@ -77,9 +77,10 @@ impl Relay {
     ) -> (Box<Self>, Active) {
         let settings = &client.service.settings.smtp;
         let its = offered(&backend.offers, &client.service);
-        let offers = mx
-            .as_ref()
-            .map_or(its.clone(), |mx| mx.promised.common(&its));
+        let offers = match &mx {
+            Some(mx) => mx.promised.common(&its),
+            None => its,
+        };
         let keeper = Keeper::of(&client.service);
         let now = Transaction::after(client.record.messages);
         let framer = Framer::new(settings.bare_lf == alb_conf::BareLf::Fix);
@@ -144,7 +145,7 @@ impl Relay {
             if self.over.is_some() || self.is_free() {
                 return Ok(());
             }
-            // Sessions are many, and few of them have a message under a policy: those hold the memory for it.
+            // Sessions are many, and few of them have a message that is kept: those hold the memory for it.
             if self.is_due() && Box::pin(self.keep()).await? {
                 continue;
             }

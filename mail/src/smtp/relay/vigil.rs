@@ -78,3 +78,34 @@ impl Vigil {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alb_core::{Socket, Stream};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_is_reminded_and_owes_an_answer_and_nothing_else() {
+        for (said, stays) in [(&b"250 here\r\n"[..], true), (b"421 enough\r\n", false)] {
+            let (ours, mut server) = UnixStream::pair().expect("a pair");
+            let mut wire = Wire::new(Stream::Plain(Socket::from(ours)));
+            let mut vigil = Vigil::begin();
+            let before = vigil.due();
+            vigil.remind(&mut wire).await.expect("a server");
+            assert!(vigil.due() > before);
+            let mut heard = [0; 6];
+            server.read_exact(&mut heard).await.expect("a command");
+            assert_eq!(&heard, b"NOOP\r\n");
+            server.write_all(said).await.expect("a gateway");
+            assert_eq!(vigil.settle(&mut wire).await.is_ok(), stays);
+            if stays {
+                server.write_all(said).await.expect("a gateway");
+                wire.fill().await.expect("a server");
+                assert!(vigil.heard(&mut wire).is_err());
+            }
+        }
+    }
+}
