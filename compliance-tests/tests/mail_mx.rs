@@ -2,7 +2,7 @@
 
 use alb_compliance_tests::Alb;
 use alb_compliance_tests::client::LineClient;
-use alb_compliance_tests::origin::{Dns, Dovecot, Postfix, Script};
+use alb_compliance_tests::origin::{Dns, Dovecot, LineServer, Postfix, Script};
 use alb_compliance_tests::pki::Pki;
 use alb_compliance_tests::process::Lines;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -147,6 +147,72 @@ async fn a_service_says_where_mail_without_login_goes_and_hears_who_brings_it() 
         request.contains("Client-Host: [TEMPUNAVAIL]\n"),
         "{request}"
     );
+}
+
+#[tokio::test]
+async fn a_service_is_asked_about_each_message_and_each_of_its_upstreams() {
+    let servers = [LineServer::smtp(&[]).await, LineServer::smtp(&[]).await];
+    let there = |server: &LineServer| {
+        let (ip, port) = (server.address().ip(), server.address().port());
+        format!("Auth-Status: OK\r\nAuth-Server: {ip}\r\nAuth-Port: {port}\r\n")
+    };
+    let full = "Auth-Status: mailbox full\r\nAuth-Error-Code: 452 4.2.2\r\nAuth-Wait: 1\r\n";
+    let (script, asked) = service(&[
+        ("TO:<bob@gov.example>", there(&servers[0])),
+        ("TO:<eve@other.example>", there(&servers[1])),
+        ("TO:<bob@other.example>", there(&servers[0])),
+        ("TO:<full@", full.to_owned()),
+    ])
+    .await;
+    let fanout = "mx = { relay_domains = [\"gov.example\", \"other.example\"], \
+         upstreams = { \"other.example\" = \"service\" }, multi_pool = \"fanout\" }";
+    let config = MX
+        .replace("mx = { relay_domains = [\"gov.example\"] }", fanout)
+        .replace("mail = { client_info = \"xclient\" }", "")
+        .replace(
+            "upstream = \"nobody\"",
+            "upstream = \"nobody\"\ncapabilities = [\"SIZE 0\"]",
+        );
+    let alb = Alb::new()
+        .place("dns", "127.0.0.1:53")
+        .place("service", script.address())
+        .start(&config.replace("client_names = true, ", ""))
+        .await;
+    let mut client = from(&alb, "192.0.2.7").await;
+    for message in 1..=3 {
+        client.ask("RCPT TO:<full@gov.example>", "452 4.2.2").await;
+        // The second and the third message find the session where it is to be.
+        client.ask("RCPT TO:<bob@gov.example>", "250 2.1.5").await;
+        client
+            .ask("RCPT TO:<full@other.example>", "452 4.2.2")
+            .await;
+        client.ask("RCPT TO:<eve@other.example>", "250 2.1.5").await;
+        client.ask("RCPT TO:<carol@gov.example>", "250 2.1.5").await;
+        client
+            .ask("RCPT TO:<full@other.example>", "250 2.1.5")
+            .await;
+        client.ask("DATA", "354").await;
+        client
+            .ask("Subject: x\r\n\r\nx\r\n.", "250 2.0.0 Ok, taken by 2")
+            .await;
+        client.ask("MAIL FROM:<carol@sender.test>", "250").await;
+        let text = asked.text();
+        let count = |to: &str| text.matches(&format!("RCPT TO:<{to}")).count();
+        let counts = [
+            "bob@gov",
+            "eve@other",
+            "full@gov",
+            "full@other",
+            "carol@gov",
+        ]
+        .map(count);
+        assert_eq!(counts, [message, message, message, message, 0]);
+    }
+    // Another domain, but the same server.
+    client.ask("RCPT TO:<bob@other.example>", "250 2.1.5").await;
+    client.ask("QUIT", "221").await;
+    let connected = |at: usize| servers[at].heard().text().matches("connected").count();
+    assert_eq!((connected(0), connected(1)), (2, 3));
 }
 
 #[tokio::test]

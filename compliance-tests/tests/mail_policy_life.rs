@@ -201,7 +201,9 @@ async fn a_server_that_refuses_or_leaves_is_heard_of() {
     let full = Scripted::new(&[(".\r", Act::Say("552 5.3.4 full\r\n"))], &[], "").await;
     let mut client = full.alice().await;
     send(&mut client, PLAIN, "552 5.3.4 full").await;
-    for rule in [("DATA", LEAVE), (".\r", LEAVE), ("RSET", LEAVE)] {
+    // What is no answer to DATA must not become one to the message.
+    let odd = ("DATA", Act::Say("250 2.0.0 well\r\n"));
+    for rule in [("DATA", LEAVE), odd, (".\r", LEAVE), ("RSET", LEAVE)] {
         let gone = Scripted::new(&[rule], &[], "").await;
         let mut client = gone.alice().await;
         if rule.0 == "RSET" {

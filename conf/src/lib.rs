@@ -62,7 +62,7 @@ pub use listen::Listens;
 pub use load::{Loaded, check_str, load};
 pub use lockout::Lockout;
 pub use log::{AccessFormat, AccessLog, Level, Log, LogFormat, MailLog, Rotate};
-pub use mail::{BareLf, Mail, MailMx, MailProtocol, MailSmtp, MailTimeouts};
+pub use mail::{BareLf, Mail, MailMx, MailProtocol, MailSmtp, MailTimeouts, MultiPool};
 pub use mail_auth::{
     MailAuth, MailAuthCertificate, MailAuthHttp, MailAuthLdap, MailAuthSearch, MailMechanism,
 };

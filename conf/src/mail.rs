@@ -234,6 +234,12 @@ impl Default for MailSmtp {
 }
 
 impl MailSmtp {
+    /// Whether a message may go to several upstreams at once.
+    pub fn fans_out(&self) -> bool {
+        let mx = self.mx.as_ref();
+        mx.is_some_and(|mx| *mx.multi_pool == MultiPool::Fanout)
+    }
+
     /// The names of limits of messages and of recipients.
     pub(crate) fn limits(&self) -> impl Iterator<Item = &Vec<Spanned<String>>> {
         let messages = self.message_limits.iter();
@@ -262,4 +268,17 @@ pub struct MailMx {
     pub relay_domains: Vec<Spanned<String>>,
     /// Upstreams of single domains; the listener's takes the others.
     pub upstreams: crate::Map<Spanned<String>>,
+    /// What becomes of a message whose recipients are of several upstreams.
+    pub multi_pool: Spanned<MultiPool>,
+}
+
+/// What becomes of a message whose recipients are of several upstreams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MultiPool {
+    /// It goes to the upstream of the first; the sender brings it to the others in messages of their own (`452 4.5.3`).
+    #[default]
+    Defer,
+    /// It is kept until all of it has come, and goes to all of them; the sender is told `250` if all have taken it.
+    Fanout,
 }

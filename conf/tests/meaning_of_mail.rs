@@ -132,3 +132,26 @@ fn commands_that_servers_believe_the_gateway_are_never_passed_on() {
     }
     assert!(findings(&smtp("smtp = { extra_verbs = [\"ETRN\"] }")).is_empty());
 }
+
+#[test]
+fn messages_are_fanned_out_to_several_upstreams_only() {
+    // Warnings are told beside an error only.
+    for (upstreams, idle) in [
+        ("\"c.cn\" = \"m\"", true),
+        ("\"c.cn\" = \"m\", \"b.cn\" = \"n\"", false),
+    ] {
+        let found = findings(&smtp(&format!(
+            "smtp = {{ mx = {{ relay_domains = [\"b.cn\"], upstreams = {{ {upstreams} }}, multi_pool = \"fanout\" }} }}\n\
+             [upstream.n]\npeers = [\"127.0.0.1:26\"]"
+        )));
+        let said = found.iter().any(|line| {
+            line.contains(
+                "warning: all mail goes to one upstream | name upstreams of single domains",
+            )
+        });
+        assert_eq!(said, idle, "{found:?}");
+    }
+    let found = findings(&smtp("smtp = { mx = { multi_pool = \"all\" } }"));
+    let expected = "6:30 error: `multi_pool` cannot be `all` | expected `defer` or `fanout`";
+    assert_eq!(found[1], expected);
+}

@@ -125,8 +125,7 @@ impl Client {
     ) -> Self {
         socket.keep_alive(KEEPALIVE);
         let patience = match service.mx() {
-            // Another server stays as long as it has mail.
-            Some(_) => Duration::from_secs(3600),
+            Some(_) => OTHER_SERVER,
             None => *service.settings.timeouts.login,
         };
         Client {
@@ -143,6 +142,11 @@ impl Client {
             attempts: 0,
             until: Instant::now() + patience,
         }
+    }
+
+    /// Another server has brought mail, and may bring more.
+    pub fn stay(&mut self) {
+        self.until = Instant::now() + OTHER_SERVER;
     }
 
     /// Whether the connection is protected.
@@ -337,6 +341,9 @@ impl Client {
         let _ = timeout(LAST_WORDS, self.wire.finish()).await;
     }
 }
+
+/// Another server stays as long as it has mail.
+const OTHER_SERVER: Duration = Duration::from_secs(3600);
 
 /// Bytes a client may send ahead while its login is under way.
 pub const AHEAD: usize = 16 * 1024;

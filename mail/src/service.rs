@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alb_conf::{
-    ClientAuthMode, Mail, MailMechanism, MailMx, MailProtocol, Map, TlsMode, UpstreamMail,
+    ClientAuthMode, Mail, MailMechanism, MailMx, MailPolicy, MailProtocol, Map, TlsMode,
+    UpstreamMail,
 };
 use alb_core::limit::lockout::Lockout;
 use alb_core::upstream::Upstream;
 
 use crate::auth::Authenticator;
 use crate::capabilities::{Learned, Offers};
-use crate::content::Policy;
+use crate::content::{Policy, Store};
 use crate::limits::Limits;
 use crate::sasl::{Mechanism, Mechanisms};
 use crate::secret::Secret;
@@ -41,6 +42,8 @@ pub struct Service {
     pub drain_timeout: Duration,
     /// What messages may hold (SMTP).
     pub policy: Option<Arc<Policy>>,
+    /// Where messages are kept that do not go on as they come.
+    pub store: Option<Arc<Store>>,
     /// Rejected logins, of all listeners.
     pub lockout: Arc<Lockout>,
     /// What a user is limited to.
@@ -113,6 +116,7 @@ impl Service {
             pool,
             domains,
             drain_timeout: parts.drain_timeout,
+            store: store(written, policy.as_deref()),
             policy,
             lockout: Arc::clone(parts.lockout),
             limits,
@@ -129,6 +133,11 @@ impl Service {
     /// Whether mail is taken from other servers, without login.
     pub fn mx(&self) -> Option<&MailMx> {
         self.settings.smtp.mx.as_deref()
+    }
+
+    /// The upstreams that mail may go to by its recipients' domains.
+    pub fn mx_pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        std::iter::once(&self.pool).chain(self.domains.values())
     }
 
     /// Longest silence after login.
@@ -180,6 +189,15 @@ impl Parts<'_> {
             master: self.masters.get(name).cloned(),
             learned: Learned::default(),
         }))
+    }
+}
+
+/// Where messages are kept: as the policy says, or with its defaults.
+fn store(written: &Mail, policy: Option<&Policy>) -> Option<Arc<Store>> {
+    match policy {
+        Some(policy) => Some(Arc::clone(&policy.store)),
+        None if written.smtp.fans_out() => Some(Arc::new(Store::build(&MailPolicy::default()))),
+        None => None,
     }
 }
 

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use super::Findings;
-use crate::{Config, Diagnostic, Mail, MailLogin, MailProtocol, PeerAddress, Spanned, TlsMode};
+use crate::{
+    Config, Diagnostic, Mail, MailLogin, MailProtocol, MultiPool, PeerAddress, Spanned, TlsMode,
+};
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     for mail in &config.mail {
@@ -171,6 +173,11 @@ fn check_mx(config: &Config, mail: &Spanned<Mail>, findings: &mut Findings<'_>) 
                 Diagnostic::error(domain.span(), format!("no mail is taken for `{domain}`"));
             findings.push(unknown.help("add it to `relay_domains`"));
         }
+    }
+    let one = |name: &Spanned<String>| mail.upstream.as_ref() == Some(name);
+    if *mx.multi_pool == MultiPool::Fanout && mx.upstreams.values().all(one) {
+        let idle = Diagnostic::warning(mx.multi_pool.span(), "all mail goes to one upstream");
+        findings.push(idle.help("name upstreams of single domains in `upstreams`, or remove it"));
     }
     if config
         .mail_upstreams(mail)

@@ -21,6 +21,8 @@ pub struct Message {
     pub size: u64,
     /// What the server, or the policy, said to its end.
     pub queue_reply: String,
+    /// What each of several servers said to its end.
+    pub replies: Vec<String>,
     /// The policy that looked at it; empty without one.
     pub policy: String,
     /// What the policy did; empty without one.
@@ -39,6 +41,7 @@ impl Message {
         line.list("rcpt", &self.recipients[..self.recipients.len().min(NAMED)]);
         line.plain("size", self.size);
         line.text("queue_reply", &self.queue_reply);
+        line.list("replies", &self.replies);
         line.text("policy", &self.policy);
         line.text("action", self.action);
         line.text("id", &self.id);

@@ -93,6 +93,13 @@ pub struct Server {
     pub connected: Duration,
 }
 
+impl Server {
+    /// Upstream and address.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.upstream, self.address)
+    }
+}
+
 impl Record {
     /// The record of a session that begins now.
     pub fn begin(log: &Rc<AccessBuffer>, service: &Service, info: &ConnInfo) -> Self {

@@ -37,6 +37,25 @@ pub async fn offers(service: &Arc<Service>, pool: &Arc<Pool>) -> Offers {
     }
 }
 
+/// What all servers of several pools can do, as far as it is known.
+pub async fn offers_of<'p>(
+    service: &Arc<Service>,
+    pools: impl Iterator<Item = &'p Arc<Pool>>,
+) -> Offers {
+    let mut common: Option<Offers> = None;
+    for pool in pools {
+        let its = offers(service, pool).await;
+        let known = !service.settings.capabilities.is_empty() || pool.learned.offers().is_some();
+        common = match common {
+            // Mail for servers that cannot be asked is put off; that for others is not the worse for it.
+            common if !known => common,
+            None => Some(its),
+            Some(common) => Some(common.common(&its)),
+        };
+    }
+    common.unwrap_or_default()
+}
+
 async fn ask_all(service: &Service, pool: &Pool) {
     let mut common: Option<Offers> = None;
     for peer in pool.upstream.peers().iter() {

@@ -24,7 +24,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout_at;
 
 pub use self::exchange::{Pending, Step};
-pub use self::learn::offers;
+pub use self::learn::{offers, offers_of};
 pub use self::refusal::{Refusal, words};
 pub use self::trial::{Heard, hear};
 use crate::audit;

@@ -4,14 +4,24 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::policy::Policy;
+use super::line_ends::LineEnds;
 use super::prescan::{Outline, Prescan, Violation};
 use super::spool::{Full, Spool};
+use super::store::Store;
 
 /// A message while it comes.
 #[derive(Debug)]
 pub struct Gathering {
-    state: Result<(Spool, Prescan), &'static str>,
+    state: Result<(Spool, Scan), &'static str>,
+}
+
+/// What is looked for.
+#[derive(Debug)]
+enum Scan {
+    /// The structure.
+    Structure(Box<Prescan>),
+    /// Line ends only.
+    Lines(LineEnds),
 }
 
 /// A message that has come.
@@ -19,24 +29,33 @@ pub struct Gathering {
 pub struct Gathered {
     /// All of it.
     pub spool: Spool,
-    /// Its structure.
-    pub outline: Outline,
-    /// The header block of the message itself.
+    /// Its structure, where that was looked for.
+    pub outline: Option<Outline>,
+    /// The header block of the message itself, where the structure was looked for.
     pub header: Vec<u8>,
 }
 
 impl Gathering {
-    /// Nothing yet.
-    pub fn new(policy: &Arc<Policy>) -> Self {
+    /// Nothing yet of a message that is to be judged.
+    pub fn judged(store: &Arc<Store>) -> Self {
+        let scan = Scan::Structure(Box::default());
         Gathering {
-            state: Ok((Spool::new(policy), Prescan::default())),
+            state: Ok((Spool::new(store), scan)),
+        }
+    }
+
+    /// Nothing yet of a message that is only kept.
+    pub fn kept(store: &Arc<Store>) -> Self {
+        let scan = Scan::Lines(LineEnds::default());
+        Gathering {
+            state: Ok((Spool::new(store), scan)),
         }
     }
 
     /// More of it.
     pub async fn add(&mut self, bytes: BytesMut) {
-        if let Ok((spool, prescan)) = &mut self.state
-            && let Err(why) = add(spool, prescan, bytes).await
+        if let Ok((spool, scan)) = &mut self.state
+            && let Err(why) = add(spool, scan, bytes).await
         {
             self.state = Err(why);
         }
@@ -48,14 +67,16 @@ impl Gathering {
     ///
     /// The reply, if it cannot be taken.
     pub async fn finish(self) -> Result<Gathered, &'static str> {
-        let (mut spool, prescan) = self.state?;
+        let (mut spool, scan) = self.state?;
         spool.finish().await.map_err(no_room)?;
-        let outline = prescan.finish().map_err(refusal)?;
-        let top = outline
-            .parts
-            .first()
-            .map_or(0..0, |part| part.header.clone());
-        let header = outline.headers[top].to_vec();
+        let outline = match scan {
+            Scan::Structure(prescan) => Some(prescan.finish().map_err(refusal)?),
+            Scan::Lines(ends) => {
+                ends.finish().map_err(|_| refusal(Violation::LineEnds))?;
+                None
+            }
+        };
+        let header = outline.as_ref().map_or_else(Vec::new, top);
         Ok(Gathered {
             spool,
             outline,
@@ -64,13 +85,24 @@ impl Gathering {
     }
 }
 
-async fn add(
-    spool: &mut Spool,
-    prescan: &mut Prescan,
-    bytes: BytesMut,
-) -> Result<(), &'static str> {
-    prescan.feed(&bytes).map_err(refusal)?;
-    spool.beside(prescan.held());
+/// The header block of the message itself.
+fn top(outline: &Outline) -> Vec<u8> {
+    let first = outline.parts.first();
+    let range = first.map_or(0..0, |part| part.header.clone());
+    outline.headers[range].to_vec()
+}
+
+async fn add(spool: &mut Spool, scan: &mut Scan, bytes: BytesMut) -> Result<(), &'static str> {
+    match scan {
+        Scan::Structure(prescan) => {
+            prescan.feed(&bytes).map_err(refusal)?;
+            spool.beside(prescan.held());
+        }
+        Scan::Lines(ends) => {
+            let sound = ends.feed(&bytes);
+            sound.map_err(|_| refusal(Violation::LineEnds))?;
+        }
+    }
     spool.add(bytes).await.map_err(no_room)
 }
 

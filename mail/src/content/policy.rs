@@ -1,7 +1,6 @@
 //! A `[mail_policy]` as it is run: built once from the configuration, shared by all workers.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,9 +9,9 @@ use alb_conf::{MailAction, MailFrom, MailOnError, MailPolicy, MailVerdict};
 use tokio::time::timeout;
 
 use super::alert::Alerts;
-use super::budget::Budget;
 use super::judge::{Finding, Verdict, judge};
 use super::prescan::Outline;
+use super::store::Store;
 use crate::auth::blocking::Blocking;
 
 /// A policy.
@@ -26,14 +25,8 @@ pub struct Policy {
     pub received: bool,
     /// Whether that leaves out where the client is.
     pub hide_client_ip: bool,
-    /// Bytes of a message kept in memory.
-    pub in_memory: usize,
-    /// Memory for messages under way.
-    pub memory: Arc<Budget>,
-    /// Disk space for messages under way.
-    pub disk: Arc<Budget>,
-    /// Where their files are.
-    pub directory: PathBuf,
+    /// Where messages are kept.
+    pub store: Arc<Store>,
     /// Mails about what did not pass.
     pub alerts: Option<Arc<Alerts>>,
     rules: Arc<Rules>,
@@ -76,10 +69,7 @@ impl Policy {
             quarantine: written.quarantine.as_ref().map(|name| name.to_string()),
             received: written.received,
             hide_client_ip: *written.hide_client_ip,
-            in_memory: usize::try_from(*written.in_memory).unwrap_or(usize::MAX),
-            memory: Arc::new(Budget::new(*written.memory)),
-            disk: Arc::new(Budget::new(*written.disk)),
-            directory: written.directory.to_path_buf(),
+            store: Arc::new(Store::build(written)),
             alerts: alerts.map(|alert| Arc::new(Alerts::new(name, alert))),
             rules: Arc::new(Rules::read(written)),
             on_error: written.on_error,

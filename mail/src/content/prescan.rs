@@ -6,6 +6,7 @@
 //! judged later, from the header blocks kept here.
 
 use super::encoding::Encoding;
+use super::line_ends::LineEnds;
 use super::structure::{Ambiguous, Shape, field_count, shape};
 
 /// Bytes of all header blocks together.
@@ -87,8 +88,8 @@ pub struct Prescan {
     within: Vec<Vec<u8>>,
     /// Where the header block under way begins, and how many lines it has.
     block: (usize, u32),
-    /// The last byte was a carriage return.
-    returned: bool,
+    /// What comes in chunks has not been seen to.
+    ends: LineEnds,
     /// Bytes of the header block of the message itself, once it is over.
     top: Option<usize>,
 }
@@ -115,7 +116,7 @@ impl Prescan {
         while !bytes.is_empty() {
             let end = memchr::memchr(b'\n', bytes).map(|at| at + 1);
             let (piece, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
-            self.check_ends(piece)?;
+            self.ends.piece(piece).map_err(|_| Violation::LineEnds)?;
             match self.place {
                 Place::Header => self.header(piece, end.is_some())?,
                 Place::Undecided => self.undecided(piece, end.is_some())?,
@@ -132,9 +133,7 @@ impl Prescan {
     ///
     /// See [`Violation`].
     pub fn finish(mut self) -> Result<Outline, Violation> {
-        if self.returned {
-            return Err(Violation::LineEnds);
-        }
+        self.ends.finish().map_err(|_| Violation::LineEnds)?;
         match self.place {
             Place::Header if self.delimiter(&self.line).is_none() => self.block_over()?,
             Place::Undecided if !self.line.is_empty() => {
@@ -154,27 +153,6 @@ impl Prescan {
     /// Bytes kept.
     pub fn held(&self) -> usize {
         self.outline.headers.len() + self.outline.parts.len() * (KEPT + size_of::<Part>())
-    }
-
-    /// Lines end with CRLF: a message that has come by DATA has been seen to, one that has come in chunks has not.
-    fn check_ends(&mut self, piece: &[u8]) -> Result<(), Violation> {
-        let mut text = piece;
-        if self.returned && text[0] != b'\n' {
-            return Err(Violation::LineEnds);
-        }
-        if let Some(before) = text.strip_suffix(b"\n") {
-            let whole = before.last().map_or(self.returned, |b| *b == b'\r');
-            if !whole {
-                return Err(Violation::LineEnds);
-            }
-            text = before;
-        }
-        let before = text.strip_suffix(b"\r").unwrap_or(text);
-        self.returned = before.len() < text.len() && piece.last() != Some(&b'\n');
-        match memchr::memchr2(b'\r', 0, before) {
-            Some(_) => Err(Violation::LineEnds),
-            None => Ok(()),
-        }
     }
 
     fn header(&mut self, piece: &[u8], whole: bool) -> Result<(), Violation> {

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::spawn_blocking;
 
 use super::budget::Share;
-use super::policy::Policy;
+use super::store::Store;
 
 /// Bytes written and read at once.
 const PIECE: usize = 64 * 1024;
@@ -17,7 +17,7 @@ const PIECE: usize = 64 * 1024;
 /// A message.
 #[derive(Debug)]
 pub struct Spool {
-    policy: Arc<Policy>,
+    store: Arc<Store>,
     memory: Share,
     disk: Share,
     beginning: BytesMut,
@@ -41,12 +41,12 @@ pub enum Full {
 }
 
 impl Spool {
-    /// An empty message under this policy.
-    pub fn new(policy: &Arc<Policy>) -> Self {
+    /// An empty message in this store.
+    pub fn new(store: &Arc<Store>) -> Self {
         Spool {
-            memory: Share::of(&policy.memory),
-            disk: Share::of(&policy.disk),
-            policy: Arc::clone(policy),
+            memory: Share::of(&store.memory),
+            disk: Share::of(&store.disk),
+            store: Arc::clone(store),
             beginning: BytesMut::new(),
             pending: BytesMut::new(),
             file: None,
@@ -82,7 +82,7 @@ impl Spool {
     ///
     /// See [`Full`]; the message is of no use then.
     pub async fn add(&mut self, bytes: BytesMut) -> Result<(), Full> {
-        let room = self.policy.in_memory.saturating_sub(self.beginning.len());
+        let room = self.store.in_memory.saturating_sub(self.beginning.len());
         let rest = match room {
             0 => bytes,
             room => self.keep(bytes, room)?,
@@ -149,12 +149,12 @@ impl Spool {
             .freeze();
         let (at, size) = (self.written, piece.len() as u64);
         self.disk.grow_to(at + size).map_err(|_| Full::Disk)?;
-        let (file, policy) = (self.file.take(), Arc::clone(&self.policy));
+        let (file, store) = (self.file.take(), Arc::clone(&self.store));
         let write = move || -> io::Result<Arc<File>> {
             let file = match file {
                 Some(file) => file,
                 // O_TMPFILE where the file system has it: the file never has a name.
-                None => Arc::new(tempfile::tempfile_in(&policy.directory)?),
+                None => Arc::new(tempfile::tempfile_in(&store.directory)?),
             };
             file.write_all_at(&piece, at)?;
             Ok(file)
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
     use alb_conf::{MailPolicy, Size};
 
-    fn policy(in_memory: u64, memory: u64, disk: u64) -> Arc<Policy> {
+    fn store(in_memory: u64, memory: u64, disk: u64) -> Arc<Store> {
         let written = MailPolicy {
             in_memory: Size::bytes(in_memory),
             memory: Size::bytes(memory),
@@ -179,7 +179,7 @@ mod tests {
             directory: std::env::temp_dir().into(),
             ..MailPolicy::default()
         };
-        Arc::new(Policy::build("p", &written))
+        Arc::new(Store::build(&written))
     }
 
     async fn read(spool: &Spool) -> Vec<u8> {
@@ -195,10 +195,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_goes_in_comes_out_whole() {
-        let policy = policy(10_000, 1 << 20, 1 << 20);
+        let store = store(10_000, 1 << 20, 1 << 20);
         for size in [0, 1, 9_999, 10_000, 10_001, 75_536, 200_001] {
             let message: Vec<u8> = (0..size).map(|n: u32| n.to_le_bytes()[0]).collect();
-            let mut spool = Spool::new(&policy);
+            let mut spool = Spool::new(&store);
             for chunk in message.chunks(7_777) {
                 spool.add(chunk.into()).await.expect("room");
             }
@@ -213,7 +213,7 @@ mod tests {
 
     #[tokio::test]
     async fn messages_that_find_no_room_are_told_so() {
-        let small = policy(4096, 8192, 100_000);
+        let small = store(4096, 8192, 100_000);
         let mut one = Spool::new(&small);
         one.add(vec![0; 4096].as_slice().into())
             .await
@@ -222,7 +222,7 @@ mod tests {
         other.beside(8000);
         let full = other.add(b"x"[..].into()).await;
         assert!(matches!(full, Err(Full::Memory)));
-        let narrow = policy(4096, 1 << 20, 100_000);
+        let narrow = store(4096, 1 << 20, 100_000);
         let mut large = Spool::new(&narrow);
         let full = large.add(vec![0; 300_000].as_slice().into()).await;
         assert!(matches!(full, Err(Full::Disk)));
@@ -241,7 +241,7 @@ mod tests {
             directory: directory.path().to_owned().into(),
             ..MailPolicy::default()
         };
-        let mut spool = Spool::new(&Arc::new(Policy::build("p", &written)));
+        let mut spool = Spool::new(&Arc::new(Store::build(&written)));
         spool
             .add(vec![0; 100_000].as_slice().into())
             .await

@@ -1,6 +1,7 @@
 //! SMTP: the commands before login, the framing of what comes after it, and the replies. A server behind the gateway
 //! trusts it, so no byte of a client reaches the server without having been understood first.
 
+mod choose;
 mod command;
 mod dots;
 mod framer;

@@ -16,7 +16,7 @@ pub struct Argument<'l> {
 pub type Refused = &'static str;
 
 const MALFORMED: Refused = "501 5.5.4 Malformed path";
-const NOT_OFFERED: Refused = "555 5.5.4 Unsupported parameter";
+pub const NOT_OFFERED: Refused = "555 5.5.4 Unsupported parameter";
 const TOO_LARGE: Refused = "552 5.3.4 Message too large";
 
 impl<'l> Argument<'l> {
@@ -92,6 +92,19 @@ fn check_size(value: &[u8], max_size: u64) -> Result<(), Refused> {
         Some(size) if size <= max_size => Ok(()),
         Some(_) => Err(TOO_LARGE),
         None => Err(MALFORMED),
+    }
+}
+
+/// Whether a server that offers this knows the parameters of a MAIL or RCPT that has been checked.
+pub fn understood(line: &[u8], offers: &Offers) -> bool {
+    match parse(line) {
+        Command::Mail(argument) => {
+            Argument::read(argument).is_ok_and(|read| read.check_mail(offers, u64::MAX).is_ok())
+        }
+        Command::Rcpt(argument) => {
+            Argument::read(argument).is_ok_and(|read| read.check_rcpt(offers).is_ok())
+        }
+        _ => false,
     }
 }
 

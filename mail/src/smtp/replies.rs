@@ -147,9 +147,9 @@ pub fn ehlo(hostname: &str, offers: &Offers, own: &[String]) -> String {
 }
 
 /// What a listener offers to clients of what servers offer, with the smaller of both sizes. Where a server has no SIZE its
-/// parameter would not be understood. Under a policy messages are lines.
+/// parameter would not be understood. Messages that are kept are lines.
 pub fn offered(servers: &Offers, service: &Service) -> Offers {
-    let passed = match service.policy {
+    let passed = match service.store {
         Some(_) => &PASSED_ON_LINES[..],
         None => &PASSED_ON[..],
     };

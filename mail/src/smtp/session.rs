@@ -2,16 +2,17 @@
 
 use std::cell::Cell;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Instant;
 
+use alb_core::upstream::Active;
 use bytes::BytesMut;
 use tokio::time::timeout_at;
 use zeroize::Zeroize;
 
+use super::choose::Route;
 use super::command::{Command, parse};
 use super::framer::{Framer, Unit, Violation};
-use super::relay::Relay;
+use super::relay::{Freed, Mx, Relay};
 use super::replies::{ehlo, offered};
 use super::words::{broken, farewell, not_logged_in};
 use crate::backend::{self, Backend};
@@ -21,7 +22,6 @@ use crate::client_name::ClientName;
 use crate::login::{self, Asked, Outcome};
 use crate::proving;
 use crate::sasl::{Credentials, Mechanism, Mechanisms};
-use crate::service::Pool;
 
 /// A session before its server is known.
 pub(super) struct Session {
@@ -38,55 +38,33 @@ pub(super) enum Next {
     Command,
     Upgrade,
     LoggedIn(Box<Backend>),
-    /// MX mode: a server, the servers it is one of, and the RCPT that has chosen them.
-    Chosen(Box<Backend>, Arc<Pool>, BytesMut),
+    /// MX mode: a server, the way to it, and the RCPT that has chosen it.
+    Chosen(Box<Backend>, Route, BytesMut),
 }
 
 /// The rest of a session whose server is known.
 pub type Rest = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Serves a client until its server is known; `None` if the session has ended before.
-pub async fn log_in(mut client: Client) -> Option<Rest> {
+pub async fn log_in(mut client: Box<Client>) -> Option<Rest> {
     let mut session = Session::new(&client);
     if let Err(stop) = session.greet(&mut client).await {
-        client.leave(&stop, farewell(&stop)).await;
+        Box::pin(client.leave(&stop, farewell(&stop))).await;
         return None;
     }
-    loop {
-        match session.step(&mut client).await {
-            Ok(Next::Command) => {}
-            Ok(Next::Upgrade) => {
-                client = Box::pin(client.upgrade("220 2.0.0 Ready to start TLS\r\n")).await?;
-                // Nothing that was said before counts (RFC 3207 § 4.2).
-                session = Session {
-                    offers: session.offers,
-                    mechanisms: session.mechanisms,
-                    ..Session::new(&client)
-                };
-            }
-            Ok(Next::LoggedIn(backend)) => {
-                let (relay, active) = Relay::new(client, *backend, None, session.helo);
-                return Some(rest(relay, active));
-            }
-            Ok(Next::Chosen(backend, pool, rcpt)) => {
-                let (mut relay, active) = Relay::new(client, *backend, Some(pool), session.helo);
-                relay.replay(&session.mail.unwrap_or_default(), &rcpt);
-                return Some(rest(relay, active));
-            }
-            Err(stop) => {
-                client.leave(&stop, farewell(&stop)).await;
-                return None;
-            }
-        }
-    }
+    let (relay, active) = session.serve(client).await?;
+    Some(Box::pin(stay(relay, active)))
 }
 
-/// The session at its server, which is counted there for as long as it lives.
-fn rest(relay: Relay, active: impl Sized + 'static) -> Rest {
-    Box::pin(async move {
-        let _active = active;
-        relay.run().await;
-    })
+/// The session at its server, which is counted there for as long as it lives; and at the next one, where mail for others goes.
+async fn stay(mut relay: Box<Relay>, mut active: Active) {
+    while let Some(freed) = relay.run().await {
+        drop(active);
+        match Box::pin(Session::resume(freed)).await {
+            Some(next) => (relay, active) = next,
+            None => return,
+        }
+    }
 }
 
 /// RFC 4954 § 4 has a reply of its own for it; the rest of the line must not be taken for commands.
@@ -110,6 +88,79 @@ impl Session {
         }
     }
 
+    /// A client whose server is not there any more, or is not the one for its message.
+    async fn resume(freed: Freed) -> Option<(Box<Relay>, Active)> {
+        let Freed {
+            mut client,
+            helo,
+            promised,
+            onward,
+        } = freed;
+        client.stay();
+        let mut session = Session {
+            helo,
+            offers: promised,
+            ..Session::new(&client)
+        };
+        let Some((route, mail, rcpt)) = onward else {
+            return session.serve(client).await;
+        };
+        session.mail = Some(mail);
+        match session.go(&mut client, route, &rcpt).await {
+            Ok(Next::Chosen(backend, route, rcpt)) => {
+                Some(session.relay(client, *backend, route, &rcpt))
+            }
+            Ok(_) => session.serve(client).await,
+            Err(stop) => {
+                Box::pin(client.leave(&stop, farewell(&stop))).await;
+                None
+            }
+        }
+    }
+
+    /// Serves a client until its server is known; `None` if the session has ended before.
+    async fn serve(mut self, mut client: Box<Client>) -> Option<(Box<Relay>, Active)> {
+        loop {
+            match self.step(&mut client).await {
+                Ok(Next::Command) => {}
+                Ok(Next::Upgrade) => {
+                    let upgraded = Box::pin(client.upgrade("220 2.0.0 Ready to start TLS\r\n"));
+                    client = Box::new(upgraded.await?);
+                    // Nothing that was said before counts (RFC 3207 § 4.2).
+                    self = Session {
+                        offers: self.offers,
+                        mechanisms: self.mechanisms,
+                        ..Session::new(&client)
+                    };
+                }
+                Ok(Next::LoggedIn(backend)) => {
+                    return Some(Relay::new(*client, *backend, None, self.helo));
+                }
+                Ok(Next::Chosen(backend, route, rcpt)) => {
+                    return Some(self.relay(client, *backend, route, &rcpt));
+                }
+                Err(stop) => {
+                    Box::pin(client.leave(&stop, farewell(&stop))).await;
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// The session at the server of a message, which hears now what the client has said of that.
+    fn relay(
+        self,
+        client: Box<Client>,
+        backend: Backend,
+        route: Route,
+        rcpt: &[u8],
+    ) -> (Box<Relay>, Active) {
+        let mx = Mx::new(route, self.offers);
+        let (mut relay, active) = Relay::new(*client, backend, Some(mx), self.helo);
+        relay.replay(&self.mail.unwrap_or_default(), rcpt);
+        (relay, active)
+    }
+
     async fn greet(&mut self, client: &mut Client) -> Result<(), Stop> {
         let delay = *client.service.settings.smtp.greeting_delay;
         if !delay.is_zero() {
@@ -125,7 +176,7 @@ impl Session {
             let ip = backend::client_ip(&client.info);
             client.name = ClientName::of(ip, client.worker.resolver.as_ref()).await;
         }
-        let pool = backend::offers(service, &service.pool).await;
+        let pool = backend::offers_of(service, service.mx_pools()).await;
         self.offers = offered(&pool, service);
         self.mechanisms = service.mechanisms_with(&pool);
         let greeting = format!("220 {} ESMTP ready\r\n", service.hostname);

@@ -19,6 +19,8 @@ pub struct Transaction {
     pub size: u64,
     /// Messages passed on to their end.
     pub messages: u32,
+    /// Chunks of the message have been passed on.
+    pub chunked: bool,
     /// The chunk under way is the last of its message.
     pub last_chunk: bool,
     /// Which message of the session it is.
@@ -31,6 +33,14 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// At another server, with so many messages before.
+    pub fn after(messages: u32) -> Self {
+        Transaction {
+            messages,
+            ..Transaction::default()
+        }
+    }
+
     /// A sender has been passed on.
     pub fn begin(&mut self, sender: &[u8]) {
         self.open = true;
@@ -71,6 +81,11 @@ impl Transaction {
         policy.clone_into(&mut self.message.policy);
         self.message.action = action;
         id.clone_into(&mut self.message.id);
+    }
+
+    /// The message under way has gone to several servers, which have said this.
+    pub fn fanned(&mut self, verdicts: Vec<String>) {
+        self.message.replies = verdicts;
     }
 
     /// The client has sent its message to the end.

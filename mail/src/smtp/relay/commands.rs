@@ -1,13 +1,14 @@
 //! The commands of the client: which of them pass, and what is said to the others.
 
-use std::sync::Arc;
+use bytes::BytesMut;
 
 use super::super::command::{Command, parse};
 use super::super::mx;
 use super::super::parameters::Argument;
 use super::super::replies::Asked;
 use super::Relay;
-use super::content::{Arrival, Keeper};
+use super::content::{Arrival, Due, Keeper};
+use super::mx::Way;
 use crate::client::Stop;
 use crate::limits;
 
@@ -20,16 +21,19 @@ impl Relay {
             Command::Helo(name) => self.greeted(name, line, Asked::Other),
             Command::Rset => self.anew(line, Asked::Other),
             Command::Noop => self.pass(b"NOOP", Asked::Other),
-            Command::Quit => self.pass(line, Asked::Quit),
+            Command::Quit => {
+                self.leave_others();
+                self.pass(line, Asked::Quit);
+            }
             Command::Mail(_) | Command::Rcpt(_) if self.has_chunks() => {
                 self.refuse("503 5.5.1 Chunks have been sent")?
             }
             Command::Mail(argument) => self.mail(line, argument)?,
             Command::Rcpt(argument) => self.rcpt(line, argument)?,
             Command::Data => {
-                match &mut self.keeper {
-                    Some(keeper) => keeper.expect(Arrival::Data),
-                    None => self.pass(line, Asked::Data),
+                match self.keeps() {
+                    true => self.due = Some(Due::Message(Arrival::Data)),
+                    false => self.pass(line, Asked::Data),
                 }
                 self.framer.wait();
             }
@@ -57,13 +61,22 @@ impl Relay {
             Ok(read.path)
         });
         match checked {
+            Ok(_) if self.mx.is_some() && self.has_sender() => {
+                self.refuse("503 5.5.1 Not at this point")
+            }
             Ok(sender) => {
                 if let Some(over) = limits::refuse_message(&self.client) {
                     self.replies.answer(over);
                     return Ok(());
                 }
                 self.now.begin(sender);
-                self.pass(line, Asked::Mail);
+                match &mut self.mx {
+                    Some(mx) => {
+                        mx.hold(line);
+                        self.replies.answer("250 2.1.0 Ok");
+                    }
+                    None => self.pass(line, Asked::Mail),
+                }
                 Ok(())
             }
             Err(refused) => self.refuse(refused),
@@ -77,32 +90,36 @@ impl Relay {
         }
         let checked = Argument::read(argument).and_then(|read| {
             read.check_rcpt(&self.offers)?;
-            self.check_pool(read.path)?;
-            Ok(read.path)
+            Ok((read.path, self.way(read.path)?))
         });
         match checked {
-            Ok(recipient) => {
+            Ok((recipient, way)) => {
                 if let Some(over) = limits::refuse_recipient(&self.client) {
                     self.replies.answer(over);
                     return Ok(());
                 }
-                self.now.ask(recipient);
-                self.pass(line, Asked::Rcpt);
+                match way {
+                    Way::Here => {
+                        self.now.ask(recipient);
+                        self.pass(line, Asked::Rcpt);
+                    }
+                    Way::First => {
+                        self.say_mail();
+                        self.now.ask(recipient);
+                        self.pass(line, Asked::Rcpt);
+                    }
+                    Way::Elsewhere(pool) => {
+                        self.due = Some(Due::Recipient(pool, BytesMut::from(line)));
+                    }
+                }
+                Ok(())
+            }
+            // A sender that obeys the standards makes no mistake.
+            Err(mx::ANOTHER_POOL) => {
+                self.replies.answer(mx::ANOTHER_POOL);
                 Ok(())
             }
             Err(refused) => self.refuse(refused),
-        }
-    }
-
-    /// MX mode: mail for this recipient is taken, and goes to the same servers.
-    fn check_pool(&self, path: &[u8]) -> Result<(), &'static str> {
-        let (Some(pool), Some(domains)) = (&self.pool, self.client.service.mx()) else {
-            return Ok(());
-        };
-        let its = mx::pool_for(&self.client.service, domains, path)?;
-        match Arc::ptr_eq(its, pool) {
-            true => Ok(()),
-            false => Err(mx::ANOTHER_POOL),
         }
     }
 
@@ -116,11 +133,12 @@ impl Relay {
             self.dropping = true;
             return self.refuse("500 5.5.1 Unknown command");
         }
-        if let Some(keeper) = &mut self.keeper {
-            keeper.expect(Arrival::Chunk(size, last));
+        if self.keeps() {
+            self.due = Some(Due::Message(Arrival::Chunk(size, last)));
             self.framer.wait();
             return Ok(());
         }
+        self.now.chunked = true;
         self.pass(line, Asked::Chunk(last));
         match (last, size) {
             // Nothing follows it.
@@ -143,6 +161,7 @@ impl Relay {
         if let Some(keeper) = &mut self.keeper {
             keeper.forget();
         }
+        self.leave_others();
         self.now.reset();
         self.pass(line, asked);
     }

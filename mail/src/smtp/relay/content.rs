@@ -1,20 +1,28 @@
-//! A message under a policy. MAIL and RCPT have passed as always; the message itself is kept until all of it has been
-//! judged, and the server hears DATA only for one that passes.
+//! A message that is kept: MAIL and RCPT have passed as always; the message itself is kept until all of it has come, and
+//! judged where a policy says so. Servers hear DATA only for one that passes.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::time::{sleep_until, timeout};
+use bytes::BytesMut;
+use tokio::time::sleep_until;
 
 use super::super::framer::Unit;
-use super::super::reply::Reply;
+use super::elsewhere::LOST;
 use super::units::violated;
+use super::vigil::Vigil;
 use super::{OF_BODY, Relay};
 use crate::client::Stop;
-use crate::content::{Gathering, Policy, Unstuffer};
+use crate::content::{Gathering, Policy, Store, Unstuffer};
+use crate::service::{Pool, Service};
 
-/// Servers wait five minutes for a command (RFC 5321 § 4.5.3.2.7); while a message comes they are told that we are here.
-const ALIVE: Duration = Duration::from_secs(100);
+/// What is to be done once the server has answered all that was before it; nothing of the client is understood till then.
+pub(super) enum Due {
+    /// A message is to come that is kept.
+    Message(Arrival),
+    /// RCPT, for servers that may be others.
+    Recipient(Arc<Pool>, BytesMut),
+}
 
 /// How a message comes.
 #[derive(Clone, Copy, Debug)]
@@ -28,37 +36,24 @@ pub(super) enum Arrival {
 /// The side of a relay that keeps messages.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    policy: Arc<Policy>,
+    /// Judges all of them.
+    policy: Option<Arc<Policy>>,
+    store: Arc<Store>,
     /// What has come in chunks.
     gathering: Option<Gathering>,
-    /// What is to come once the server has answered all that was before it.
-    due: Option<Arrival>,
-    /// When the server last heard of us.
-    alive: Instant,
-    /// Replies of the server to what it was told for that.
-    owed: u32,
+    /// The server waits meanwhile.
+    pub(super) vigil: Vigil,
 }
 
 impl Keeper {
-    /// Of this policy.
-    pub(super) fn new(policy: &Arc<Policy>) -> Self {
-        Keeper {
-            policy: Arc::clone(policy),
+    /// For a listener that keeps messages.
+    pub(super) fn of(service: &Service) -> Option<Self> {
+        Some(Keeper {
+            policy: service.policy.clone(),
+            store: Arc::clone(service.store.as_ref()?),
             gathering: None,
-            due: None,
-            alive: Instant::now(),
-            owed: 0,
-        }
-    }
-
-    /// A message is to come.
-    pub(super) fn expect(&mut self, arrival: Arrival) {
-        self.due = Some(arrival);
-    }
-
-    /// Whether nothing of the client is understood before that message has come.
-    pub(super) fn is_due(&self) -> bool {
-        self.due.is_some()
+            vigil: Vigil::begin(),
+        })
     }
 
     /// Whether a part of a message has come in chunks.
@@ -70,48 +65,75 @@ impl Keeper {
     pub(super) fn forget(&mut self) {
         self.gathering = None;
     }
+
+    fn gathering(&mut self) -> Gathering {
+        self.gathering.take().unwrap_or_else(|| match self.policy {
+            Some(_) => Gathering::judged(&self.store),
+            None => Gathering::kept(&self.store),
+        })
+    }
 }
 
 impl Relay {
-    /// Takes the message that is due, if there is one and it is its turn.
+    /// Whether the message that comes now is kept: it is to be judged, or goes to several servers.
+    pub(super) fn keeps(&self) -> bool {
+        let keeper = self.keeper.as_ref();
+        keeper.is_some_and(|keeper| {
+            self.is_fanned() || keeper.policy.is_some() || keeper.has_chunks()
+        })
+    }
+
+    /// Takes what is due, if there is something and it is its turn.
     pub(super) async fn keep(&mut self) -> Result<bool, Stop> {
-        let Some(keeper) = self.keeper.as_mut().filter(|_| self.replies.len() == 0) else {
+        if self.replies.len() > 0 {
             return Ok(false);
-        };
-        let Some(arrival) = keeper.due.take() else {
-            return Ok(false);
-        };
-        keeper.alive = Instant::now();
-        let (policy, begun) = (Arc::clone(&keeper.policy), keeper.gathering.take());
-        self.framer.lines();
-        match arrival {
-            Arrival::Data => self.after_data(&policy, begun).await?,
-            Arrival::Chunk(size, last) => self.chunk(&policy, begun, size, last).await?,
+        }
+        match self.due.take() {
+            None => return Ok(false),
+            Some(Due::Recipient(pool, line)) => self.recipient(&pool, &line).await?,
+            Some(Due::Message(arrival)) => self.message(arrival).await?,
         }
         Ok(true)
     }
 
+    async fn message(&mut self, arrival: Arrival) -> Result<(), Stop> {
+        let refusal = self.not_ready(arrival);
+        self.framer.lines();
+        let Some(keeper) = &mut self.keeper else {
+            return Ok(());
+        };
+        keeper.vigil.told();
+        let policy = keeper.policy.clone();
+        let policy = policy.as_ref();
+        match (arrival, refusal) {
+            (Arrival::Data, Some(refusal)) => {
+                self.tell(refusal);
+                Ok(())
+            }
+            (Arrival::Data, None) => {
+                let gathering = keeper.gathering();
+                self.after_data(policy, gathering).await
+            }
+            (Arrival::Chunk(size, _), Some(refusal)) => self.drop_chunk(size, refusal).await,
+            (Arrival::Chunk(size, last), None) => {
+                let gathering = keeper.gathering();
+                self.chunk(policy, gathering, size, last).await
+            }
+        }
+    }
+
     async fn after_data(
         &mut self,
-        policy: &Arc<Policy>,
-        begun: Option<Gathering>,
+        policy: Option<&Arc<Policy>>,
+        mut gathering: Gathering,
     ) -> Result<(), Stop> {
-        if let Some(refusal) = self.not_ready(begun.is_some()) {
-            self.tell(refusal);
-            return Ok(());
-        }
         self.tell("354 End data with <CR><LF>.<CR><LF>");
         self.flush().await?;
         self.framer.data();
-        let (mut gathering, mut unstuffer) = (Gathering::new(policy), Unstuffer::default());
+        let mut unstuffer = Unstuffer::default();
         loop {
-            match self
-                .framer
-                .next(&mut self.client.wire.buffer)
-                .map_err(violated)?
-            {
-                None => self.more().await?,
-                Some(Unit::Data(bytes, last)) => {
+            match self.next_unit().await? {
+                Unit::Data(bytes, last) => {
                     let bytes = unstuffer.take(&bytes);
                     self.grown(bytes.len())?;
                     gathering.add(bytes).await;
@@ -119,59 +141,73 @@ impl Relay {
                         return self.conclude(policy, gathering).await;
                     }
                 }
-                Some(Unit::Line(_) | Unit::Chunk(..)) => return Err(Stop::Violation("framing")),
+                Unit::Line(_) | Unit::Chunk(..) => return Err(Stop::Violation("framing")),
             }
         }
     }
 
     async fn chunk(
         &mut self,
-        policy: &Arc<Policy>,
-        begun: Option<Gathering>,
+        policy: Option<&Arc<Policy>>,
+        mut gathering: Gathering,
         size: u64,
         last: bool,
     ) -> Result<(), Stop> {
-        let refusal = self.not_ready(false);
-        let mut gathering = begun.unwrap_or_else(|| Gathering::new(policy));
         self.framer.chunk(size);
         let mut complete = size == 0;
         while !complete {
-            match self
-                .framer
-                .next(&mut self.client.wire.buffer)
-                .map_err(violated)?
-            {
-                None => self.more().await?,
-                Some(Unit::Chunk(bytes, whole)) => {
-                    complete = whole;
-                    if refusal.is_none() {
-                        self.grown(bytes.len())?;
-                        gathering.add(bytes).await;
-                    }
-                }
-                Some(Unit::Line(_) | Unit::Data(..)) => return Err(Stop::Violation("framing")),
-            }
+            let (bytes, whole) = self.next_of_chunk().await?;
+            complete = whole;
+            self.grown(bytes.len())?;
+            gathering.add(bytes).await;
         }
-        match (refusal, last) {
-            (Some(refusal), _) => self.tell(refusal),
-            (None, true) => self.conclude(policy, gathering).await?,
-            (None, false) => {
-                if let Some(keeper) = &mut self.keeper {
-                    keeper.gathering = Some(gathering);
-                }
-                self.tell(&format!("250 2.0.0 {size} bytes received"));
-            }
+        if last {
+            return self.conclude(policy, gathering).await;
         }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.gathering = Some(gathering);
+        }
+        self.tell(&format!("250 2.0.0 {size} bytes received"));
         Ok(())
     }
 
+    /// Reads a chunk that nobody wants.
+    async fn drop_chunk(&mut self, size: u64, refusal: &str) -> Result<(), Stop> {
+        self.framer.chunk(size);
+        let mut complete = size == 0;
+        while !complete {
+            (_, complete) = self.next_of_chunk().await?;
+        }
+        self.tell(refusal);
+        Ok(())
+    }
+
+    async fn next_of_chunk(&mut self) -> Result<(BytesMut, bool), Stop> {
+        match self.next_unit().await? {
+            Unit::Chunk(bytes, whole) => Ok((bytes, whole)),
+            Unit::Line(_) | Unit::Data(..) => Err(Stop::Violation("framing")),
+        }
+    }
+
+    async fn next_unit(&mut self) -> Result<Unit, Stop> {
+        loop {
+            let unit = self.framer.next(&mut self.client.wire.buffer);
+            match unit.map_err(violated)? {
+                Some(unit) => return Ok(unit),
+                None => self.more().await?,
+            }
+        }
+    }
+
     /// Why no message can come now.
-    fn not_ready(&self, has_chunks: bool) -> Option<&'static str> {
-        match (self.now.open, self.now.recipients, has_chunks) {
-            (_, _, true) => Some("503 5.5.1 Chunks have been sent"),
-            (false, ..) => Some("503 5.5.1 MAIL comes first"),
-            (true, 0, _) => Some("554 5.5.1 No valid recipients"),
-            _ => None,
+    fn not_ready(&self, arrival: Arrival) -> Option<&'static str> {
+        let has_chunks = self.keeper.as_ref().is_some_and(Keeper::has_chunks);
+        let lost = self.mx.as_ref().is_some_and(|mx| mx.lost);
+        match (arrival, self.now.open, self.now.recipients) {
+            (Arrival::Data, ..) if has_chunks => Some("503 5.5.1 Chunks have been sent"),
+            (_, false, _) => Some("503 5.5.1 MAIL comes first"),
+            (_, true, 0) => Some("554 5.5.1 No valid recipients"),
+            _ => lost.then_some(LOST),
         }
     }
 
@@ -183,19 +219,23 @@ impl Relay {
         }
     }
 
-    /// Waits for the client to send more, while the server is kept waiting.
+    /// Waits for the client to send more, while servers are kept waiting.
     async fn more(&mut self) -> Result<(), Stop> {
         let deadline = Instant::now() + *self.client.service.settings.timeouts.data;
         loop {
-            let alive = self
-                .keeper
-                .as_ref()
-                .map_or(deadline, |keeper| keeper.alive + ALIVE);
+            let alive = self.alive().unwrap_or(deadline);
+            let others = async {
+                match &mut self.mx {
+                    Some(mx) => mx.heard().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 filled = self.server.fill() => match filled {
                     Ok(0) | Err(_) => return Err(Stop::Violation("server_closed")),
                     Ok(_) => self.heard()?,
                 },
+                () = others => {}
                 filled = self.client.wire.fill_by(OF_BODY) => return match filled? {
                     0 => Err(Stop::Closed),
                     _ => Ok(()),
@@ -206,42 +246,34 @@ impl Relay {
         }
     }
 
-    /// Keeps the server waiting.
+    /// Keeps servers waiting.
     pub(super) async fn we_are_here(&mut self) -> Result<(), Stop> {
-        let sent = self.server.send(b"NOOP\r\n").await;
-        sent.map_err(|_| Stop::Violation("server_closed"))?;
-        if let Some(keeper) = &mut self.keeper {
-            keeper.alive = Instant::now();
-            keeper.owed += 1;
+        self.remind_others().await;
+        match &mut self.keeper {
+            Some(keeper) => keeper.vigil.remind(&mut self.server).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// Takes the replies that are owed; any other means that the server has had enough.
+    /// When a server is to hear of us again.
+    fn alive(&self) -> Option<Instant> {
+        let own = self.keeper.as_ref().map(|keeper| keeper.vigil.due());
+        let others = self.mx.as_ref().and_then(|mx| mx.due());
+        own.into_iter().chain(others).min()
+    }
+
     fn heard(&mut self) -> Result<(), Stop> {
-        while let Some(reply) =
-            Reply::take(&mut self.server.buffer).map_err(|_| Stop::Violation("server_malformed"))?
-        {
-            let keeper = self
-                .keeper
-                .as_mut()
-                .filter(|keeper| keeper.owed > 0 && reply.code != 421);
-            keeper.ok_or(Stop::Violation("server_closed"))?.owed -= 1;
+        match &mut self.keeper {
+            Some(keeper) => keeper.vigil.heard(&mut self.server),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Reads the replies that are owed.
     pub(super) async fn settle_owed(&mut self) -> Result<(), Stop> {
-        loop {
-            self.heard()?;
-            if self.keeper.as_ref().is_none_or(|keeper| keeper.owed == 0) {
-                return Ok(());
-            }
-            match timeout(Duration::from_secs(30), self.server.fill()).await {
-                Ok(Ok(1..)) => {}
-                _ => return Err(Stop::Violation("server_closed")),
-            }
+        match &mut self.keeper {
+            Some(keeper) => keeper.vigil.settle(&mut self.server).await,
+            None => Ok(()),
         }
     }
 

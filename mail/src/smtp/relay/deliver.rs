@@ -54,26 +54,68 @@ pub(super) async fn send(
     content: &Content<'_>,
     most: Duration,
 ) -> io::Result<Sent> {
-    let go_ahead = timeout(most, say(server, b"DATA\r\n"))
-        .await?
-        .map_err(gone)?;
+    let go_ahead = begin(server, most).await?;
     if go_ahead.code != 354 {
         return Ok(Sent::Refused(go_ahead));
     }
-    let mut stuffer = Stuffer::default();
-    let begin = stuffer.add(content.begin.clone());
-    timeout(most, server.send(&begin)).await??;
-    let mut at = content.body;
-    loop {
-        let piece = content.spool.piece(at).await?;
-        if piece.is_empty() {
-            break;
-        }
-        at += piece.len() as u64;
-        timeout(most, server.send(&stuffer.add(piece))).await??;
+    let mut pieces = Pieces::of(content);
+    while let Some(piece) = pieces.next().await? {
+        timeout(most, server.send(&piece)).await??;
     }
-    timeout(most, server.send(stuffer.end())).await??;
+    timeout(most, server.send(pieces.end())).await??;
     Ok(Sent::Whole)
+}
+
+/// Asks a server for its go-ahead; its reply.
+///
+/// # Errors
+///
+/// The server has left.
+pub(super) async fn begin(server: &mut Wire, most: Duration) -> io::Result<Reply> {
+    let reply = timeout(most, say(server, b"DATA\r\n"))
+        .await?
+        .map_err(gone)?;
+    match reply.code {
+        354 | 400..600 => Ok(reply),
+        // It would be told to the client as if there were a message that the server has taken.
+        code => Err(io::Error::other(format!("it answers DATA with {code}"))),
+    }
+}
+
+/// A message as it goes on the way, piece by piece.
+pub(super) struct Pieces<'c> {
+    content: &'c Content<'c>,
+    stuffer: Stuffer,
+    /// The header, until it has gone.
+    begin: Option<Bytes>,
+    at: u64,
+}
+
+impl<'c> Pieces<'c> {
+    /// From its beginning.
+    pub(super) fn of(content: &'c Content<'c>) -> Self {
+        Pieces {
+            content,
+            stuffer: Stuffer::default(),
+            begin: Some(content.begin.clone()),
+            at: content.body,
+        }
+    }
+
+    /// The next; `None` if only the last line is left.
+    pub(super) async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if let Some(begin) = self.begin.take() {
+            return Ok(Some(self.stuffer.add(begin)));
+        }
+        let piece = self.content.spool.piece(self.at).await?;
+        self.at += piece.len() as u64;
+        Ok((!piece.is_empty()).then(|| self.stuffer.add(piece)))
+    }
+
+    /// The last line.
+    pub(super) fn end(&self) -> &'static [u8] {
+        self.stuffer.end()
+    }
 }
 
 /// The server's reply to a message.

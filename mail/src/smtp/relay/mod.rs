@@ -2,21 +2,27 @@
 //! with pipelining; a message is passed on while its end is looked for. At most a few 10 KiB are held.
 
 mod answers;
+mod branch;
 mod commands;
 mod content;
 mod deliver;
+mod elsewhere;
+mod fanout;
+mod mx;
 mod quarantine;
 mod units;
 mod verdict;
+mod vigil;
 
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use alb_core::upstream::Active;
 use bytes::BytesMut;
 use tokio::time::{sleep_until, timeout};
 
-use self::content::Keeper;
+use self::content::{Due, Keeper};
+pub use self::mx::{Freed, Mx};
 use super::framer::Framer;
 use super::parameters::path;
 use super::replies::{Asked, Replies, offered};
@@ -24,7 +30,6 @@ use super::transaction::Transaction;
 use crate::backend::Backend;
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
-use crate::service::Pool;
 use crate::wire::Wire;
 
 /// Bytes of a message read at once.
@@ -49,14 +54,16 @@ pub struct Relay {
     now: Transaction,
     to_server: BytesMut,
     to_client: BytesMut,
-    /// MX mode: the servers this session goes to.
-    pool: Option<Arc<Pool>>,
+    /// MX mode: where messages go.
+    mx: Option<Box<Mx>>,
     /// A message beyond its limit is read to its end and dropped.
     dropping: bool,
     /// The name the client gave.
     helo: String,
-    /// Keeps messages until they have been judged, under a policy.
+    /// Keeps messages that do not go on as they come.
     keeper: Option<Keeper>,
+    /// What comes before anything else that the client says.
+    due: Option<Due>,
     over: Option<Stop>,
 }
 
@@ -65,12 +72,17 @@ impl Relay {
     pub fn new(
         client: Client,
         backend: Backend,
-        pool: Option<Arc<Pool>>,
+        mx: Option<Mx>,
         helo: String,
-    ) -> (Self, impl Sized) {
+    ) -> (Box<Self>, Active) {
         let settings = &client.service.settings.smtp;
-        let offers = offered(&backend.offers, &client.service);
-        let keeper = client.service.policy.as_ref().map(Keeper::new);
+        let its = offered(&backend.offers, &client.service);
+        let offers = match &mx {
+            Some(mx) => mx.promised.common(&its),
+            None => its,
+        };
+        let keeper = Keeper::of(&client.service);
+        let now = Transaction::after(client.record.messages);
         let framer = Framer::new(settings.bare_lf == alb_conf::BareLf::Fix);
         let relay = Relay {
             client,
@@ -78,29 +90,38 @@ impl Relay {
             framer,
             replies: Replies::default(),
             offers,
-            now: Transaction::default(),
+            now,
             to_server: BytesMut::new(),
             to_client: BytesMut::new(),
-            pool,
+            mx: mx.map(Box::new),
             dropping: false,
             helo,
             keeper,
+            due: None,
             over: None,
         };
-        (relay, backend.active)
+        (Box::new(relay), backend.active)
     }
 
     /// Passes on a MAIL that the client believes has been accepted, and the RCPT that has chosen the server.
     pub fn replay(&mut self, mail: &[u8], rcpt: &[u8]) {
         self.now.begin(path(mail));
-        self.pass(mail, Asked::HeldMail);
+        if let Some(mx) = &mut self.mx {
+            mx.hold(mail);
+        }
+        self.say_mail();
         self.now.ask(path(rcpt));
         self.pass(rcpt, Asked::Rcpt);
     }
 
-    /// Carries the session to its end.
-    pub async fn run(mut self) {
-        let stop = match self.carry().await {
+    /// Carries the session to its end, or to where its next server is to be found.
+    pub async fn run(mut self: Box<Self>) -> Option<Freed> {
+        let carried = self.carry().await;
+        self.client.record.messages = self.now.messages;
+        if carried.is_ok() && self.is_free() {
+            return self.free();
+        }
+        let stop = match carried {
             Ok(()) => self.over.take().unwrap_or(Stop::Quit),
             Err(stop) => stop,
         };
@@ -108,21 +129,23 @@ impl Relay {
         // What has been answered before goes before.
         self.replies.settle(&mut self.to_client);
         let _ = timeout(LAST_WORDS, self.client.wire.send(&self.to_client)).await;
-        self.client.record.messages = self.now.messages;
         // Without a last dot the server drops a message that is not whole.
         let _ = timeout(LAST_WORDS, self.server.finish()).await;
-        self.client.leave(&stop, words).await;
+        Box::pin(self.client.leave(&stop, words)).await;
+        None
     }
 
     async fn carry(&mut self) -> Result<(), Stop> {
         loop {
-            self.take_replies()?;
-            self.take_units()?;
+            if !self.is_free() {
+                self.take_replies()?;
+                self.take_units()?;
+            }
             self.flush().await?;
-            if self.over.is_some() {
+            if self.over.is_some() || self.is_free() {
                 return Ok(());
             }
-            // Sessions are many, and few of them have a message under a policy: those hold the memory for it.
+            // Sessions are many, and few of them have a message that is kept: those hold the memory for it.
             if self.is_due() && Box::pin(self.keep()).await? {
                 continue;
             }
@@ -141,24 +164,31 @@ impl Relay {
             self.client.wire.let_go();
         }
         let more = self.client.wire.buffer.len() < OF_BODY && self.replies.len() < MOST_DUE;
-        let drain = &self.client.worker.drain;
-        let begun = async {
-            match drain.is_draining() {
-                true => std::future::pending().await,
-                false => drain.begun().await,
+        loop {
+            let drain = &self.client.worker.drain;
+            let begun = async {
+                match drain.is_draining() {
+                    true => std::future::pending().await,
+                    false => drain.begun().await,
+                }
+            };
+            let due = self.mx.as_ref().and_then(|mx| mx.due());
+            let wake = due.map_or(deadline, |due| due.min(deadline));
+            tokio::select! {
+                filled = self.server.fill() => return match filled? {
+                    0 => Err(Stop::Violation("server_closed")),
+                    _ => Ok(()),
+                },
+                filled = more_of(&mut self.client.wire, in_body), if more => return match filled? {
+                    0 => Err(Stop::Closed),
+                    _ => Ok(()),
+                },
+                () = sleep_until(wake.into()) => match wake < deadline {
+                    true => Box::pin(self.remind_others()).await,
+                    false => return Err(Stop::Idle),
+                },
+                () = begun => return Ok(()),
             }
-        };
-        tokio::select! {
-            filled = self.server.fill() => match filled? {
-                0 => Err(Stop::Violation("server_closed")),
-                _ => Ok(()),
-            },
-            filled = more_of(&mut self.client.wire, in_body), if more => match filled? {
-                0 => Err(Stop::Closed),
-                _ => Ok(()),
-            },
-            () = sleep_until(deadline.into()) => Err(Stop::Idle),
-            () = begun => Ok(()),
         }
     }
 

@@ -4,7 +4,6 @@ use bytes::BytesMut;
 
 use super::super::framer::{Unit, Violation};
 use super::super::replies::Asked;
-use super::content::Keeper;
 use super::{MOST_DUE, Relay};
 use crate::client::Stop;
 
@@ -38,9 +37,9 @@ impl Relay {
         Ok(())
     }
 
-    /// A message comes first that is to be kept.
+    /// Something else comes first.
     pub(super) fn is_due(&self) -> bool {
-        self.keeper.as_ref().is_some_and(Keeper::is_due)
+        self.due.is_some()
     }
 
     fn body(&mut self, bytes: BytesMut) -> Result<(), Stop> {

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::super::reply::Reply;
 use super::deliver::{Content, Sent, reply, send, verdict_of};
+use super::fanout::Fanned;
 use super::{OF_BODY, Relay, quarantine};
 use crate::backend::client_ip;
 use crate::backend::smtp::say;
@@ -25,6 +26,8 @@ const UNJUDGED: &str = "451 4.7.1 The message could not be examined, try again l
 enum Outcome {
     /// It was sent on; the server's reply.
     Passed(Reply),
+    /// It was sent on to several servers.
+    Fanned(Fanned),
     /// It has not reached the server: what was done, and what the client is told.
     Stopped(&'static str, String),
 }
@@ -33,20 +36,37 @@ impl Relay {
     /// The message has come: judges it, and does what follows.
     pub(super) async fn conclude(
         &mut self,
-        policy: &Arc<Policy>,
+        policy: Option<&Arc<Policy>>,
         gathering: Gathering,
     ) -> Result<(), Stop> {
-        let id = policy.next_id(self.client.info.id);
-        match self.outcome(policy, gathering, &id).await? {
+        let id = policy.map_or_else(String::new, |policy| policy.next_id(self.client.info.id));
+        let outcome = self.outcome(policy, gathering, &id).await?;
+        let action = match outcome {
+            Outcome::Stopped(action, _) => action,
+            Outcome::Passed(_) | Outcome::Fanned(_) => "pass",
+        };
+        if let Some(policy) = policy {
+            self.now.judged(&policy.name, action, &id);
+        }
+        match outcome {
             Outcome::Passed(reply) => {
-                self.write_down(policy, "pass", &reply.text(), &id, reply.code);
+                self.write_down(reply.code, &reply.text());
                 self.to_client.extend_from_slice(&reply.raw);
             }
-            Outcome::Stopped(action, reply) => {
-                self.forget_at_server().await;
-                self.alert(policy, action, &reply);
+            Outcome::Fanned(Fanned { reply, verdicts }) => {
+                self.now.fanned(verdicts);
                 let (code, text) = verdict_of(&reply);
-                self.write_down(policy, action, text, &id, code);
+                self.write_down(code, &text.replace("\r\n", " "));
+                self.tell(&reply);
+            }
+            Outcome::Stopped(action, reply) => {
+                self.leave_others();
+                self.forget_at_server().await;
+                if let Some(policy) = policy {
+                    self.alert(policy, action, &reply);
+                }
+                let (code, text) = verdict_of(&reply);
+                self.write_down(code, text);
                 self.tell(&reply);
             }
         }
@@ -55,7 +75,7 @@ impl Relay {
 
     async fn outcome(
         &mut self,
-        policy: &Arc<Policy>,
+        policy: Option<&Arc<Policy>>,
         gathering: Gathering,
         id: &str,
     ) -> Result<Outcome, Stop> {
@@ -63,7 +83,10 @@ impl Relay {
             Ok(gathered) => gathered,
             Err(refusal) => return Ok(Outcome::Stopped("refuse", refusal.to_owned())),
         };
-        let outline = std::mem::take(&mut gathered.outline);
+        let (Some(policy), Some(outline)) = (policy, gathered.outline.take()) else {
+            let content = Content::new(BytesMut::new(), &gathered);
+            return self.pass_on(&content).await;
+        };
         let author = self.client.record.login.user.clone();
         let verdict = tokio::select! {
             biased;
@@ -71,7 +94,10 @@ impl Relay {
             verdict = policy.judge(outline, &author) => verdict,
         };
         Ok(match verdict {
-            Some(Verdict::Pass) => Outcome::Passed(self.deliver(policy, &gathered, id).await?),
+            Some(Verdict::Pass) => {
+                let begin = header(&gathered.header, self.trace(policy, id).as_ref());
+                self.pass_on(&Content::new(begin, &gathered)).await?
+            }
             Some(Verdict::Deny(Finding(why))) => {
                 Outcome::Stopped("deny", format!("550 5.7.1 {why} [{id}]"))
             }
@@ -80,22 +106,23 @@ impl Relay {
         })
     }
 
+    /// Has those take it that it is for.
+    async fn pass_on(&mut self, content: &Content<'_>) -> Result<Outcome, Stop> {
+        match self.is_fanned() {
+            true => Ok(Outcome::Fanned(self.fan_out(content).await?)),
+            false => Ok(Outcome::Passed(self.deliver(content).await?)),
+        }
+    }
+
     /// Has the server take it; its reply, or the refusal of DATA.
-    async fn deliver(
-        &mut self,
-        policy: &Policy,
-        gathered: &Gathered,
-        id: &str,
-    ) -> Result<Reply, Stop> {
-        let begin = header(&gathered.header, self.trace(policy, id).as_ref());
-        let content = Content::new(begin, gathered);
+    async fn deliver(&mut self, content: &Content<'_>) -> Result<Reply, Stop> {
         self.settle_owed().await?;
         let times = &self.client.service.settings.timeouts;
         let sent = tokio::select! {
             biased;
             // As long as the last dot has not gone, the server has no message, and the client will come again.
             () = self.client.wire.closed(OF_BODY) => return Err(Stop::Closed),
-            sent = send(&mut self.server, &content, *times.data) => sent,
+            sent = send(&mut self.server, content, *times.data) => sent,
         };
         match sent.map_err(|_| Stop::Violation("server_closed"))? {
             Sent::Refused(reply) => {
@@ -170,7 +197,7 @@ impl Relay {
     }
 
     /// The server must not take what comes next for a part of this message.
-    async fn forget_at_server(&mut self) {
+    pub(super) async fn forget_at_server(&mut self) {
         let done = async {
             self.settle_owed().await?;
             let reply = say(&mut self.server, b"RSET\r\n").await;
@@ -205,15 +232,7 @@ impl Relay {
     }
 
     /// Writes down what became of it.
-    fn write_down(
-        &mut self,
-        policy: &Policy,
-        action: &'static str,
-        text: &str,
-        id: &str,
-        code: u16,
-    ) {
-        self.now.judged(&policy.name, action, id);
+    fn write_down(&mut self, code: u16, text: &str) {
         self.now.end();
         self.concluded((200..300).contains(&code), format!("{code} {text}"));
     }
