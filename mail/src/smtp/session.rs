@@ -80,7 +80,7 @@ pub async fn log_in(mut client: Client) -> Option<Rest> {
 }
 
 /// The session at its server, which is counted there for as long as it lives.
-fn rest(relay: Relay, active: impl Sized + 'static) -> Rest {
+fn rest(relay: Box<Relay>, active: impl Sized + 'static) -> Rest {
     Box::pin(async move {
         let _active = active;
         relay.run().await;

@@ -13,6 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use alb_core::Stream;
 use bytes::BytesMut;
 use tokio::time::{sleep_until, timeout};
 
@@ -61,13 +62,14 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A session of a client that has logged in, or that needs not.
+    /// A session of a client that has logged in, or that needs not. In a box: futures would hold it once for each of them
+    /// that it passes through.
     pub fn new(
         client: Client,
         backend: Backend,
         pool: Option<Arc<Pool>>,
         helo: String,
-    ) -> (Self, impl Sized) {
+    ) -> (Box<Self>, impl Sized) {
         let settings = &client.service.settings.smtp;
         let offers = offered(&backend.offers, &client.service);
         let keeper = client.service.policy.as_ref().map(Keeper::new);
@@ -87,7 +89,7 @@ impl Relay {
             keeper,
             over: None,
         };
-        (relay, backend.active)
+        (Box::new(relay), backend.active)
     }
 
     /// Passes on a MAIL that the client believes has been accepted, and the RCPT that has chosen the server.
@@ -99,7 +101,7 @@ impl Relay {
     }
 
     /// Carries the session to its end.
-    pub async fn run(mut self) {
+    pub async fn run(mut self: Box<Self>) {
         let stop = match self.carry().await {
             Ok(()) => self.over.take().unwrap_or(Stop::Quit),
             Err(stop) => stop,
@@ -109,8 +111,12 @@ impl Relay {
         self.replies.settle(&mut self.to_client);
         let _ = timeout(LAST_WORDS, self.client.wire.send(&self.to_client)).await;
         self.client.record.messages = self.now.messages;
-        // Without a last dot the server drops a message that is not whole.
-        let _ = timeout(LAST_WORDS, self.server.finish()).await;
+        // Without a last dot the server drops a message that is not whole. Closing a socket says as much as shutting it down
+        // (TLS has to say more).
+        if let Stream::Tls(_) = self.server.stream {
+            let _ = timeout(LAST_WORDS, self.server.finish()).await;
+        }
+        drop(self.server);
         self.client.leave(&stop, words).await;
     }
 
@@ -139,6 +145,7 @@ impl Relay {
         let in_body = self.framer.is_in_body();
         if !in_body {
             self.client.wire.let_go();
+            self.server.let_go();
         }
         let more = self.client.wire.buffer.len() < OF_BODY && self.replies.len() < MOST_DUE;
         let drain = &self.client.worker.drain;
