@@ -3,7 +3,8 @@
 use alb_compliance_tests::client::LineClient;
 use alb_compliance_tests::mail::Listener;
 use alb_compliance_tests::origin::dovecot::PASSWORD;
-use alb_compliance_tests::origin::{Act, Dovecot, LineServer};
+use alb_compliance_tests::origin::line_server::Act;
+use alb_compliance_tests::origin::{Dovecot, LineServer};
 use alb_compliance_tests::pki::{self, Pki};
 use alb_compliance_tests::{Alb, Offer};
 
