@@ -2,8 +2,9 @@
 
 use alb_compliance_tests::client::LineClient;
 use alb_compliance_tests::mail::Listener;
-use alb_compliance_tests::origin::Dovecot;
 use alb_compliance_tests::origin::dovecot::PASSWORD;
+use alb_compliance_tests::origin::line_server::Act;
+use alb_compliance_tests::origin::{Dovecot, LineServer};
 use alb_compliance_tests::pki::{self, Pki};
 use alb_compliance_tests::{Alb, Offer};
 
@@ -126,4 +127,61 @@ async fn passwords_come_in_no_other_way_than_those_offered() {
     );
     client.ask("USER alice", "-ERR Use AUTH").await;
     client.ask("AUTH PLAIN AGFsaWNlAHNlIGNyZXQ=", "-ERR").await;
+}
+
+/// A listener in the clear before `server`, and a client that has been greeted and has given its name.
+const CLEAR: &str = "[[mail]]\nprotocol = \"pop3\"\nlisten = [\"$pop\"]\nupstream = \"server\"\nplaintext_auth = true\n\
+    [upstream.server]\npeers = [\"$server\"]\n";
+
+async fn named(alb: &Alb) -> LineClient {
+    let mut client = LineClient::connect(alb.address("pop")).await;
+    client.until("+OK").await;
+    client.ask("USER alice", "+OK").await;
+    client
+}
+
+#[tokio::test]
+async fn servers_that_are_known_to_take_user_are_not_asked_at_each_login() {
+    let server = LineServer::pop3(&[]).await;
+    let alb = Alb::new().place("server", server.address());
+    let alb = alb.start(CLEAR).await;
+    for _ in 0..3 {
+        let mut client = named(&alb).await;
+        client.ask("PASS se cret", "+OK in").await;
+        client.ask("QUIT", "+OK bye").await;
+    }
+    let heard = server.heard().text();
+    let count = |line: &str| {
+        heard
+            .lines()
+            .filter(|heard| heard.starts_with(line))
+            .count()
+    };
+    assert_eq!(
+        (count("CAPA"), count("USER alice"), count("PASS se cret")),
+        (1, 3, 3),
+        "{heard}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_user_is_asked_and_hears_no_password() {
+    for refusal in [
+        Act::Say("-ERR not here\r\n"),
+        Act::Last("-ERR not here\r\n"),
+    ] {
+        let server = LineServer::pop3(&[("USER", refusal)]).await;
+        let alb = Alb::new().place("server", server.address());
+        let alb = alb.start(CLEAR).await;
+        let mut client = named(&alb).await;
+        client.ask("PASS se cret", "-ERR [AUTH] not here").await;
+        let heard = server.heard().text();
+        let asked = heard
+            .lines()
+            .filter(|line| line.starts_with("CAPA"))
+            .count();
+        let stayed = matches!(refusal, Act::Say(_));
+        assert_eq!(asked, 1 + usize::from(stayed), "{heard}");
+        assert!(!heard.contains("cret"), "{heard}");
+    }
 }

@@ -58,11 +58,10 @@ impl Socket {
     /// remembers the connection and one that has vanished is noticed.
     pub fn keep_alive(&self, silence: Duration) {
         if let Socket::Tcp(stream) = self {
-            let every = TcpKeepalive::new()
-                .with_time(silence)
-                .with_interval(silence);
+            // How often it asks again is left to the kernel (`tcp_keepalive_intvl`).
+            let after = TcpKeepalive::new().with_time(silence);
             // Fails only if the connection is gone already.
-            let _ = SockRef::from(stream).set_tcp_keepalive(&every);
+            let _ = SockRef::from(stream).set_tcp_keepalive(&after);
         }
     }
 }

@@ -1,29 +1,39 @@
 //! What servers can do: the keywords they list, and what all servers of a pool have in common.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long what was learned is believed before the servers are asked again.
 const FRESH: Duration = Duration::from_secs(300);
 
-/// The keywords one server lists, each with its parameters: `AUTH PLAIN LOGIN`, `SIZE 1000`, `LITERAL+`.
+/// The keywords one server lists, each with its parameters: `AUTH PLAIN LOGIN`, `SIZE 1000`, `LITERAL+`. Every session asks
+/// for those of the pool: a clone copies none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Offers(Vec<String>);
+pub struct Offers(Arc<[String]>);
+
+impl FromIterator<String> for Offers {
+    fn from_iter<I: IntoIterator<Item = String>>(lines: I) -> Self {
+        Offers(lines.into_iter().collect())
+    }
+}
 
 impl Offers {
     /// Reads keywords with their parameters. What is not printable ASCII is passed over.
     pub fn read<'l>(lines: impl IntoIterator<Item = &'l [u8]>) -> Self {
-        let printable =
-            |line: &&[u8]| !line.is_empty() && line.iter().all(|b| (b' '..=b'~').contains(b));
-        let text = |line: &[u8]| String::from_utf8_lossy(line).trim().to_owned();
-        Offers(lines.into_iter().filter(printable).map(text).collect())
+        let text = |line: &'l [u8]| {
+            let printable = !line.is_empty() && line.iter().all(|b| (b' '..=b'~').contains(b));
+            let text = str::from_utf8(line.trim_ascii()).ok()?;
+            printable.then(|| text.to_owned())
+        };
+        lines.into_iter().filter_map(text).collect()
     }
 
     /// The parameters of a keyword, in any case; `None` if it is not listed.
     pub fn find(&self, keyword: &str) -> Option<&str> {
         self.0.iter().find_map(|line| {
-            let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
-            first.eq_ignore_ascii_case(keyword).then_some(rest)
+            let (first, rest) = line.split_at_checked(keyword.len())?;
+            let ends = rest.is_empty() || rest.starts_with(' ');
+            (ends && first.eq_ignore_ascii_case(keyword)).then(|| rest.get(1..).unwrap_or_default())
         })
     }
 
@@ -114,6 +124,16 @@ impl Learned {
         self.lock().offers.clone()
     }
 
+    /// What is known, unless it is old.
+    pub fn recent(&self, now: Instant) -> Option<Offers> {
+        let state = self.lock();
+        let fresh = |asked: Instant| now.saturating_duration_since(asked) < FRESH;
+        state
+            .offers
+            .clone()
+            .filter(|_| state.asked.is_some_and(fresh))
+    }
+
     /// Whether the caller is to ask the servers: nobody has in the last five minutes.
     pub fn is_due(&self, now: Instant) -> bool {
         let mut state = self.lock();
@@ -180,6 +200,9 @@ mod tests {
         learned.set(None);
         assert!(learned.is_due(now));
         learned.set(Some(Offers::default()));
+        assert!(learned.recent(now).is_some() && learned.recent(now + FRESH).is_none());
         assert!(!learned.is_due(now) && learned.is_due(now + FRESH));
+        learned.set(None);
+        assert!(learned.recent(now + FRESH).is_none() && learned.offers().is_some());
     }
 }

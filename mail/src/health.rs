@@ -41,7 +41,7 @@ async fn ask(
             Ok(Stream::Tls(Box::new(stream)))
         }
     });
-    let opened = greet(stream, protocol, &machine_name(), shake).await;
+    let opened = greet(stream, protocol, &machine_name(), shake, None).await;
     let mut opened = opened.map_err(|failed| match failed {
         Failed::Unreachable(why) | Failed::Unavailable(why) => why,
         Failed::Rejected(refusal) => refusal.text,

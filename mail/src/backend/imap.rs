@@ -73,6 +73,7 @@ pub(super) async fn opened(
     Ok(Opened {
         wire,
         offers,
+        unasked: false,
         banner,
         welcome: Vec::new(),
     })

@@ -108,6 +108,8 @@ pub struct Opened {
     pub wire: Wire,
     /// What the server offers on it.
     pub offers: Offers,
+    /// Nobody has asked it: this is what all servers of the pool offered a moment ago (POP3).
+    pub unasked: bool,
     /// The first line the server said.
     pub banner: Vec<u8>,
     /// What it has said to the login so far, for the client.
@@ -253,15 +255,32 @@ pub(crate) async fn open(
         false => secure(socket).await?,
     };
     let shake = starttls.then_some(secure);
-    greet(stream, service.protocol, &service.hostname, shake).await
+    let as_learned = client.is_some() && header.is_empty() && !starttls;
+    let known = as_learned.then(|| known(service, pool, peer)).flatten();
+    greet(stream, service.protocol, &service.hostname, shake, known).await
 }
 
-/// Hears a server's greeting, has TLS begin if there is a handshake (`shake`), and finds out what the server offers.
+/// What the servers of the pool are known to offer on a connection like this, so that this one needs not be asked. Only for
+/// POP3, whose servers refuse what they do not offer before they have been shown a password, and only for one of those
+/// that have been asked: whoever decides about a login may name others.
+fn known(service: &Service, pool: &Pool, peer: &PeerRef) -> Option<Offers> {
+    if service.protocol != MailProtocol::Pop3 {
+        return None;
+    }
+    let peers = pool.upstream.peers();
+    let mut known = peers.iter();
+    known.find(|known| known.address() == peer.address())?;
+    pool.learned.recent(Instant::now())
+}
+
+/// Hears a server's greeting, has TLS begin if there is a handshake (`shake`), and finds out what the server offers, if it
+/// is not `known`.
 pub(crate) async fn greet(
     stream: Stream,
     protocol: MailProtocol,
     hostname: &str,
     shake: Option<impl AsyncFnOnce(Socket) -> Result<Stream, Failed>>,
+    known: Option<Offers>,
 ) -> Result<Opened, Failed> {
     let mut wire = Wire::new(stream);
     let banner = match protocol {
@@ -280,7 +299,7 @@ pub(crate) async fn greet(
     }
     match protocol {
         MailProtocol::Imap => imap::opened(wire, banner, upgraded).await,
-        MailProtocol::Pop3 => pop3::opened(wire, banner).await,
+        MailProtocol::Pop3 => pop3::opened(wire, banner, known).await,
         MailProtocol::Smtp => smtp::opened(wire, banner, hostname).await,
     }
 }

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::capabilities::Offers;
 use crate::sasl::MAX_LINE;
+use crate::secret::Secret;
 use crate::service::Pool;
 use crate::wire::Wire;
 
@@ -43,13 +44,34 @@ pub(super) async fn ask_for_tls(wire: &mut Wire) -> Result<(), Failed> {
     }
 }
 
-/// Finds out what the server offers.
-pub(super) async fn opened(mut wire: Wire, banner: Vec<u8>) -> Result<Opened, Failed> {
+/// Finds out what the server offers. That USER is `known` is enough: a server that does not take it any more refuses it, and
+/// is asked then.
+pub(super) async fn opened(
+    mut wire: Wire,
+    banner: Vec<u8>,
+    known: Option<Offers>,
+) -> Result<Opened, Failed> {
+    let known = known.filter(|known| known.has("USER"));
+    let unasked = known.is_some();
+    let offers = match known {
+        Some(known) => known,
+        None => capabilities(&mut wire).await?,
+    };
+    Ok(Opened {
+        wire,
+        offers,
+        unasked,
+        banner,
+        welcome: Vec::new(),
+    })
+}
+
+async fn capabilities(wire: &mut Wire) -> Result<Offers, Failed> {
     let mut lines = Vec::new();
     // A server without CAPA (RFC 2449) offers what RFC 1939 asks for.
-    if say(&mut wire, b"CAPA\r\n").await?.starts_with(b"+OK") {
+    if say(wire, b"CAPA\r\n").await?.starts_with(b"+OK") {
         loop {
-            let line = next_line(&mut wire, LONGEST_LINE).await?;
+            let line = next_line(wire, LONGEST_LINE).await?;
             if &line[..] == b"." {
                 break;
             }
@@ -59,13 +81,7 @@ pub(super) async fn opened(mut wire: Wire, banner: Vec<u8>) -> Result<Opened, Fa
             lines.push(line);
         }
     }
-    let offers = Offers::read(lines.iter().map(|line| &line[..]));
-    Ok(Opened {
-        wire,
-        offers,
-        banner,
-        welcome: Vec::new(),
-    })
+    Ok(Offers::read(lines.iter().map(|line| &line[..])))
 }
 
 /// Tells the server of the client and logs in.
@@ -77,6 +93,7 @@ pub(super) async fn log_in(
     let Opened {
         wire,
         offers,
+        unasked,
         banner,
         welcome,
     } = opened;
@@ -92,7 +109,13 @@ pub(super) async fn log_in(
             return Err(Failed::Unreachable(format!("it refuses `{command}`")));
         }
     }
-    let reply = present(wire, visit, pool, offers).await?;
+    let by_user =
+        *pool.plan.login != MailLogin::Master && matches!(visit.proof, Proof::Password(_));
+    if *unasked && !by_user {
+        *offers = capabilities(wire).await?;
+        *unasked = false;
+    }
+    let reply = present(wire, visit, pool, offers, *unasked).await?;
     understood(&reply, welcome).map_err(late)
 }
 
@@ -117,7 +140,8 @@ async fn present(
     wire: &mut Wire,
     visit: &Visit<'_>,
     pool: &Pool,
-    offers: &Offers,
+    offers: &mut Offers,
+    unasked: bool,
 ) -> Result<BytesMut, Failed> {
     let user = visit.user.unwrap_or_default();
     match (
@@ -141,17 +165,33 @@ async fn present(
         (_, Proof::Password(password), _, _) if takes_user(offers) => {
             let reply = say(wire, format!("USER {user}\r\n").as_bytes()).await?;
             if !reply.starts_with(b"+OK") {
-                return Ok(reply);
+                // It may have left with that.
+                if unasked && let Ok(its) = capabilities(wire).await {
+                    *offers = its;
+                }
+                return match takes_user(offers) {
+                    true => Ok(reply),
+                    false => by_sasl(wire, visit, password, offers).await,
+                };
             }
             let command = Zeroizing::new([b"PASS ", password.as_bytes(), b"\r\n"].concat());
             say(wire, &command).await.map_err(late)
         }
-        (_, Proof::Password(password), _, _) => {
-            let message = plain_message(visit.authzid, user, password.as_bytes());
-            sasl(wire, "PLAIN", &message, offers).await
-        }
+        (_, Proof::Password(password), _, _) => by_sasl(wire, visit, password, offers).await,
         _ => Err(Failed::unreachable("there is nothing to log in with")),
     }
+}
+
+/// A password where USER is not taken.
+async fn by_sasl(
+    wire: &mut Wire,
+    visit: &Visit<'_>,
+    password: &Secret,
+    offers: &Offers,
+) -> Result<BytesMut, Failed> {
+    let user = visit.user.unwrap_or_default();
+    let message = plain_message(visit.authzid, user, password.as_bytes());
+    sasl(wire, "PLAIN", &message, offers).await
 }
 
 async fn sasl(

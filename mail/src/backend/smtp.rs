@@ -51,6 +51,7 @@ pub(super) async fn opened(mut wire: Wire, banner: Vec<u8>, name: &str) -> Resul
     Ok(Opened {
         wire,
         offers,
+        unasked: false,
         banner,
         welcome: Vec::new(),
     })

@@ -32,7 +32,7 @@ pub async fn hear(protocol: MailProtocol, stream: Stream) -> Result<Heard, Strin
             }
             MailProtocol::Pop3 => {
                 let banner = pop3::greeted(&mut wire).await?;
-                pop3::opened(wire, banner).await?
+                pop3::opened(wire, banner, None).await?
             }
             MailProtocol::Smtp => {
                 let banner = smtp::greeted(&mut wire).await?;

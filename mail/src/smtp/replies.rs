@@ -2,6 +2,7 @@
 //! gateway's own replies between them. No I/O.
 
 use std::collections::VecDeque;
+use std::iter;
 
 use bytes::BytesMut;
 
@@ -136,14 +137,20 @@ impl Replies {
 
 /// The reply to EHLO.
 pub fn ehlo(hostname: &str, offers: &Offers, own: &[String]) -> String {
-    let mut lines: Vec<String> = vec![hostname.to_owned()];
-    lines.extend(offers.iter().map(str::to_owned));
-    lines.extend(own.iter().cloned());
-    let last = lines.len() - 1;
-    let lines = lines.iter().enumerate();
-    lines
-        .map(|(number, line)| format!("250{}{line}\r\n", if number == last { ' ' } else { '-' }))
-        .collect()
+    let keywords = offers.iter().chain(own.iter().map(String::as_str));
+    let mut lines = iter::once(hostname).chain(keywords).peekable();
+    let mut reply = String::with_capacity(256);
+    while let Some(line) = lines.next() {
+        let begin = if lines.peek().is_some() {
+            "250-"
+        } else {
+            "250 "
+        };
+        for part in [begin, line, "\r\n"] {
+            reply.push_str(part);
+        }
+    }
+    reply
 }
 
 /// What a listener offers to clients of what servers offer, with the smaller of both sizes. Where a server has no SIZE its
@@ -157,13 +164,15 @@ pub fn offered(servers: &Offers, service: &Service) -> Offers {
 }
 
 fn filtered(servers: &Offers, max_size: u64, passed: &[&str]) -> Offers {
-    let own = Offers::read([format!("SIZE {max_size}").as_bytes()]);
+    let own = Offers::from_iter([format!("SIZE {max_size}")]);
     let size = own.common(servers);
-    let passed = servers.only(passed);
-    let rest = passed
-        .iter()
-        .filter(|line| !line.to_ascii_uppercase().starts_with("SIZE"));
-    Offers::read(size.iter().chain(rest).map(str::as_bytes))
+    let is_passed = |line: &&str| {
+        let keyword = line.split(' ').next().unwrap_or(line);
+        let is = |other: &str| keyword.eq_ignore_ascii_case(other);
+        !is("SIZE") && passed.iter().any(|passed| is(passed))
+    };
+    let rest = servers.iter().filter(is_passed);
+    size.iter().chain(rest).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use alb_conf::{MailAuthHttp, MailProtocol};
 use alb_core::{ClientVerify, Protocol, TlsInfo};
+use memchr::memchr3;
 use zeroize::Zeroizing;
 
 use super::super::decision::{Attempt, Envelope};
@@ -190,10 +191,10 @@ struct Lines(Zeroizing<Vec<u8>>);
 impl Lines {
     /// A field whose value has no line ends by its nature, and loses them otherwise.
     fn line(&mut self, name: &str, value: impl std::fmt::Display) {
-        let mut text = String::new();
-        // Writing to a string does not fail.
-        let _ = write!(text, "{value}");
-        self.verbatim(name, text.as_bytes());
+        self.name(name);
+        // Writing to memory does not fail.
+        let _ = write!(self, "{value}");
+        self.0.extend_from_slice(b"\r\n");
     }
 
     /// A field as nginx escapes it: what is up to 0x20, and `%`.
@@ -215,14 +216,29 @@ impl Lines {
     /// A field as it is, without line ends and NULs.
     fn verbatim(&mut self, name: &str, value: &[u8]) {
         self.name(name);
+        self.harmless(value);
+        self.0.extend_from_slice(b"\r\n");
+    }
+
+    /// What is no line end and no NUL.
+    fn harmless(&mut self, value: &[u8]) {
+        if memchr3(b'\r', b'\n', 0, value).is_none() {
+            return self.0.extend_from_slice(value);
+        }
         let harmless = |byte: &&u8| !matches!(**byte, b'\r' | b'\n' | 0);
         self.0.extend(value.iter().filter(harmless));
-        self.0.extend_from_slice(b"\r\n");
     }
 
     fn name(&mut self, name: &str) {
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b": ");
+    }
+}
+
+impl std::fmt::Write for Lines {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.harmless(text.as_bytes());
+        Ok(())
     }
 }
 

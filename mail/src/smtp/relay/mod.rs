@@ -17,6 +17,7 @@ mod vigil;
 use std::io;
 use std::time::{Duration, Instant};
 
+use alb_core::Stream;
 use alb_core::upstream::Active;
 use bytes::BytesMut;
 use tokio::time::{sleep_until, timeout};
@@ -68,7 +69,8 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A session of a client that has logged in, or that needs not.
+    /// A session of a client that has logged in, or that needs not. In a box: futures would hold it once for each of them
+    /// that it passes through.
     pub fn new(
         client: Client,
         backend: Backend,
@@ -129,8 +131,12 @@ impl Relay {
         // What has been answered before goes before.
         self.replies.settle(&mut self.to_client);
         let _ = timeout(LAST_WORDS, self.client.wire.send(&self.to_client)).await;
-        // Without a last dot the server drops a message that is not whole.
-        let _ = timeout(LAST_WORDS, self.server.finish()).await;
+        // Without a last dot the server drops a message that is not whole. Closing a socket says as much as shutting it down
+        // (TLS has to say more).
+        if let Stream::Tls(_) = self.server.stream {
+            let _ = timeout(LAST_WORDS, self.server.finish()).await;
+        }
+        drop(self.server);
         Box::pin(self.client.leave(&stop, words)).await;
         None
     }
@@ -162,6 +168,7 @@ impl Relay {
         let in_body = self.framer.is_in_body();
         if !in_body {
             self.client.wire.let_go();
+            self.server.let_go();
         }
         let more = self.client.wire.buffer.len() < OF_BODY && self.replies.len() < MOST_DUE;
         loop {
