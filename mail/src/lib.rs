@@ -18,6 +18,7 @@ pub mod line;
 mod login;
 pub mod pop3;
 mod refused;
+mod rehome;
 mod relay;
 pub mod sasl;
 pub mod secret;

@@ -255,7 +255,10 @@ impl From<Failed> for Turned {
                 };
                 Turned::Away(rejection, wrong)
             }
-            Failed::Unreachable(why) | Failed::Unavailable(why) => Turned::Later(why),
+            Failed::Unreachable(why)
+            | Failed::Unfit(why)
+            | Failed::Declined(why)
+            | Failed::Unavailable(why) => Turned::Later(why),
         }
     }
 }

@@ -89,7 +89,7 @@ pub(super) async fn log_in(
             .await?
             .starts_with(b"+OK")
         {
-            return Err(Failed::Unreachable(format!("it refuses `{command}`")));
+            return Err(Failed::Unfit(format!("it refuses `{command}`")));
         }
     }
     let reply = present(wire, visit, pool, offers).await?;
@@ -150,7 +150,9 @@ async fn present(
             let message = plain_message(visit.authzid, user, password.as_bytes());
             sasl(wire, "PLAIN", &message, offers).await
         }
-        _ => Err(Failed::unreachable("there is nothing to log in with")),
+        _ => Err(Failed::Unavailable(
+            "there is nothing to log in with".to_owned(),
+        )),
     }
 }
 
@@ -161,9 +163,7 @@ async fn sasl(
     offers: &Offers,
 ) -> Result<BytesMut, Failed> {
     if !offers.has_word("SASL", mechanism) {
-        return Err(Failed::Unreachable(format!(
-            "it does not offer SASL {mechanism}"
-        )));
+        return Err(Failed::Unfit(format!("it does not offer SASL {mechanism}")));
     }
     let reply = say(wire, format!("AUTH {mechanism}\r\n").as_bytes()).await?;
     if !reply.starts_with(b"+ ") && &reply[..] != b"+" {
@@ -207,7 +207,7 @@ fn refused(text: &[u8]) -> Failed {
     let text = words(text);
     let upper = text.to_ascii_uppercase();
     match upper.starts_with("[SYS/TEMP]") {
-        true => Failed::Unavailable(text),
+        true => Failed::Declined(text),
         false => Failed::Rejected(Refusal {
             code: String::new(),
             text,

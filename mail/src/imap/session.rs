@@ -71,7 +71,12 @@ fn farewell(stop: &Stop) -> &'static str {
         Stop::TooManyErrors => "* BYE Too many invalid commands\r\n",
         Stop::TooManyFailures => "* BYE Too many failed logins\r\n",
         Stop::LockedOut => Refused::LockedOut.words(MailProtocol::Imap),
-        Stop::Injection | Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => "",
+        Stop::Injection
+        | Stop::Closed
+        | Stop::Quit
+        | Stop::Io(_)
+        | Stop::Handshake
+        | Stop::Rehomed => "",
     }
 }
 

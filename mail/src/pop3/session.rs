@@ -72,7 +72,12 @@ fn farewell(stop: &Stop) -> &'static str {
         Stop::TooManyErrors => "-ERR Too many invalid commands\r\n",
         Stop::TooManyFailures => "-ERR [AUTH] Too many failed logins\r\n",
         Stop::LockedOut => Refused::LockedOut.words(MailProtocol::Pop3),
-        Stop::Injection | Stop::Closed | Stop::Quit | Stop::Io(_) | Stop::Handshake => "",
+        Stop::Injection
+        | Stop::Closed
+        | Stop::Quit
+        | Stop::Io(_)
+        | Stop::Handshake
+        | Stop::Rehomed => "",
     }
 }
 

@@ -24,6 +24,7 @@ use super::transaction::Transaction;
 use crate::backend::Backend;
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
+use crate::rehome::Leave;
 use crate::service::Pool;
 use crate::wire::Wire;
 
@@ -57,6 +58,8 @@ pub struct Relay {
     helo: String,
     /// Keeps messages until they have been judged, under a policy.
     keeper: Option<Keeper>,
+    /// The user's own server may be back.
+    leave: Leave,
     over: Option<Stop>,
 }
 
@@ -72,6 +75,7 @@ impl Relay {
         let offers = offered(&backend.offers, &client.service);
         let keeper = client.service.policy.as_ref().map(Keeper::new);
         let framer = Framer::new(settings.bare_lf == alb_conf::BareLf::Fix);
+        let leave = Leave::new(backend.away, client.record.id(), &client.worker);
         let relay = Relay {
             client,
             server: backend.wire,
@@ -85,6 +89,7 @@ impl Relay {
             dropping: false,
             helo,
             keeper,
+            leave,
             over: None,
         };
         (relay, backend.active)
@@ -129,6 +134,9 @@ impl Relay {
             if self.client.worker.drain.is_draining() && self.is_between() {
                 return Err(Stop::Draining);
             }
+            if self.leave.is_over() && self.is_between() {
+                return Err(Stop::Rehomed);
+            }
             self.wait().await?;
         }
     }
@@ -159,6 +167,7 @@ impl Relay {
             },
             () = sleep_until(deadline.into()) => Err(Stop::Idle),
             () = begun => Ok(()),
+            () = self.leave.over() => Ok(()),
         }
     }
 
@@ -205,6 +214,7 @@ impl Relay {
     fn last_words(&self, stop: &Stop) -> &'static str {
         match stop {
             Stop::Idle => "421 4.4.2 Timeout, closing connection\r\n",
+            Stop::Rehomed => "421 4.3.2 Your server is back, try again\r\n",
             Stop::Draining => "421 4.3.2 Shutting down, try again later\r\n",
             Stop::TooManyErrors => "421 4.7.0 Too many errors\r\n",
             Stop::TooLong => "500 5.5.2 Line too long\r\n",
