@@ -50,6 +50,17 @@ pub enum HashKey {
     Cookie(String),
 }
 
+/// What of a peer's address its place on the ring of `balance = "hash"` comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HashPeers {
+    /// Host and port, exactly as nginx.
+    #[default]
+    Address,
+    /// The host alone: upstreams with the same hosts and weights have a client at the same host, whatever their ports.
+    Host,
+}
+
 /// The cookie that keeps a client at its peer.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

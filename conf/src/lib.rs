@@ -48,7 +48,7 @@ mod upstream;
 mod upstream_mail;
 
 pub use access::{Access, AccessRule, AccessVerdict};
-pub use balance::{Balance, HashKey, SameSite, Sticky};
+pub use balance::{Balance, HashKey, HashPeers, SameSite, Sticky};
 pub use config::{Config, Map};
 pub use daemon::{Acceleration, Daemon, Workers};
 pub use diagnostic::{Diagnostic, Severity};

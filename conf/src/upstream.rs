@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::range::{within, within_time};
 use crate::{
-    Balance, HashKey, Health, PeerEntry, Protocol, Retry, Spanned, Sticky, Time, UpstreamMail,
+    Balance, HashKey, HashPeers, Health, PeerEntry, Protocol, Retry, Spanned, Sticky, Time,
+    UpstreamMail,
 };
 
 /// A group of servers that requests are balanced over.
@@ -20,6 +21,10 @@ pub struct Upstream {
     pub balance: Balance,
     /// For `balance = "hash"`: what is hashed, `client_ip`, `uri`, `path`, `host`, `user` (mail), `header:NAME` or `cookie:NAME`.
     pub hash_key: Option<Spanned<HashKey>>,
+    /// For `balance = "hash"`: what of a peer's address its place on the ring comes from.
+    pub hash_peers: Spanned<HashPeers>,
+    /// Whether another peer serves when the one a client belongs to by `hash` or `ip_hash` cannot; `false` where each peer has data of its own.
+    pub failover: Spanned<bool>,
     /// For `balance = "sticky"`: the cookie.
     pub sticky: Option<Spanned<Sticky>>,
     /// The servers: `"10.0.0.11:8080"`, `"app.internal:80"`, `"unix:/run/app.sock"`, `"srv:_http._tcp.app.internal"`, or a table.
@@ -83,6 +88,8 @@ impl Default for Upstream {
         Self {
             balance: Balance::RoundRobin,
             hash_key: None,
+            hash_peers: HashPeers::Address.into(),
+            failover: true.into(),
             sticky: None,
             peers: Vec::new(),
             max_fails: 3,

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Spanned;
+use crate::range::within_time;
+use crate::{Spanned, Time};
 
 /// How the gateway presents itself and its clients to mail servers.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -21,6 +22,9 @@ pub struct UpstreamMail {
     pub login: Spanned<MailLogin>,
     /// The user that may log in as anybody, for `login = "master"`.
     pub master: Option<Spanned<Master>>,
+    /// Sessions that came to another peer because the user's own was out (`balance = "hash"`) are ended within this time once it is back, one after the other; `0s`: they stay.
+    #[serde(deserialize_with = "within_time::<0, 86_400, _>")]
+    pub rehome: Time,
     /// Whether client information and login are sent together, without waiting in between.
     pub pipelining: bool,
 }
@@ -33,6 +37,7 @@ impl Default for UpstreamMail {
             best_effort: false,
             login: MailLogin::Password.into(),
             master: None,
+            rehome: Time::seconds(0),
             pipelining: true,
         }
     }

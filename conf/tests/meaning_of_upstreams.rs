@@ -136,3 +136,88 @@ fn cookies_and_keys_say_what_does_not_fit_the_balance() {
         assert_one(wrong, expected);
     }
 }
+
+/// The findings about an upstream of a stream with these peers.
+fn about_peers(peers: &str, rest: &str) -> Vec<String> {
+    let text = format!(
+        r#"
+        [[stream]]
+        listen = ["127.0.0.1:143"]
+        upstream = "store"
+        limits = ["nobody"]
+        [upstream.store]
+        peers = {peers}
+        {rest}
+        "#
+    );
+    let texts = findings(&text).into_iter();
+    texts
+        .filter(|finding| !finding.contains("nobody"))
+        .map(|finding| finding.split_once(' ').expect("a place").1.to_owned())
+        .collect()
+}
+
+#[test]
+fn clients_that_belong_to_one_peer_need_a_balance_and_addresses_that_stay() {
+    let two = r#"["10.0.0.1:143", "10.0.0.2:143"]"#;
+    for good in [
+        "balance = \"hash\"\nfailover = false",
+        "balance = \"ip_hash\"\nfailover = false",
+        "balance = \"hash\"\nhash_peers = \"host\"\nmail = { rehome = \"30s\" }",
+    ] {
+        assert_eq!(about_peers(two, good), [""; 0], "{good}");
+    }
+    let hash = "balance = \"hash\"\nfailover = false";
+    let by_host = "balance = \"hash\"\nhash_peers = \"host\"";
+    for (peers, rest, expected) in [
+        (
+            two,
+            "failover = false",
+            "error: no peer of upstream `store` is a client's own",
+        ),
+        (
+            two,
+            "balance = \"sticky\"\nfailover = false\nsticky = { fallback = \"hash\" }",
+            "error: no peer of upstream `store` is a client's own",
+        ),
+        (
+            r#"["10.0.0.1:143", { address = "10.0.0.2:143", backup = true }]"#,
+            hash,
+            "error: `10.0.0.2:143` is a backup",
+        ),
+        (
+            r#"["10.0.0.1:143", "store.internal:143"]"#,
+            hash,
+            "error: `store.internal:143` is a name",
+        ),
+        (
+            r#"["srv:_imap._tcp.internal"]"#,
+            hash,
+            "error: `srv:_imap._tcp.internal` is a name",
+        ),
+        (
+            two,
+            "hash_peers = \"host\"",
+            "warning: `hash_peers` of upstream `store` is not used",
+        ),
+        (
+            r#"["10.0.0.1:143", "10.0.0.1:144"]"#,
+            by_host,
+            "error: the host `10.0.0.1` is listed twice",
+        ),
+        (
+            two,
+            "mail = { rehome = \"30s\" }",
+            "warning: `mail.rehome` of upstream `store` is not used",
+        ),
+        (
+            two,
+            "balance = \"hash\"\nfailover = false\nmail = { rehome = \"30s\" }",
+            "warning: `mail.rehome` of upstream `store` is not used",
+        ),
+    ] {
+        let found = about_peers(peers, rest);
+        assert_eq!(found.len(), 1, "{rest}: {found:?}");
+        assert!(found[0].starts_with(expected), "{rest}: {found:?}");
+    }
+}

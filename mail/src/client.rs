@@ -58,6 +58,8 @@ pub enum Stop {
     TooLong,
     /// The worker is leaving.
     Draining,
+    /// The user's own server is back.
+    Rehomed,
     /// Too many malformed or unknown commands.
     TooManyErrors,
     /// Too many logins were refused.
@@ -86,6 +88,7 @@ impl Stop {
             Stop::Idle => "idle",
             Stop::TooLong => "line_too_long",
             Stop::Draining => "draining",
+            Stop::Rehomed => "rehomed",
             Stop::TooManyErrors => "too_many_errors",
             Stop::TooManyFailures => "too_many_failures",
             Stop::LockedOut => "locked_out",

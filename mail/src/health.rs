@@ -43,7 +43,10 @@ async fn ask(
     });
     let opened = greet(stream, protocol, &machine_name(), shake, None).await;
     let mut opened = opened.map_err(|failed| match failed {
-        Failed::Unreachable(why) | Failed::Unavailable(why) => why,
+        Failed::Unreachable(why)
+        | Failed::Unfit(why)
+        | Failed::Declined(why)
+        | Failed::Unavailable(why) => why,
         Failed::Rejected(refusal) => refusal.text,
     })?;
     // The verdict is known; politeness may fail.

@@ -20,6 +20,7 @@ mod login;
 pub mod pop3;
 mod proving;
 mod refused;
+mod rehome;
 mod relay;
 pub mod sasl;
 pub mod secret;

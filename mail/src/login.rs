@@ -268,7 +268,10 @@ impl From<Failed> for Turned {
                 text: refusal.text,
                 ..Rejection::default()
             }),
-            Failed::Unreachable(why) | Failed::Unavailable(why) => Turned::Later(why),
+            Failed::Unreachable(why)
+            | Failed::Unfit(why)
+            | Failed::Declined(why)
+            | Failed::Unavailable(why) => Turned::Later(why),
         }
     }
 }

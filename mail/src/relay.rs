@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use alb_core::Side;
 use alb_core::relay::Relay;
 
 use crate::backend::Backend;
-use crate::client::Client;
+use crate::client::{Client, Stop};
+use crate::rehome::{Leave, place};
 
 /// Carries bytes until both directions are over, and writes the line of the log.
 pub fn run(client: Client, backend: Backend) -> impl Future<Output = ()> {
@@ -21,6 +21,7 @@ pub fn run(client: Client, backend: Backend) -> impl Future<Output = ()> {
     let Backend {
         wire: server,
         active,
+        away,
         ..
     } = backend;
     let (mut near, mut far) = (wire.stream, server.stream);
@@ -31,6 +32,7 @@ pub fn run(client: Client, backend: Backend) -> impl Future<Output = ()> {
         .paced(permit.throttle(), permit.throttle());
     // Only what the relay needs goes into its future, and nothing twice.
     let drain = worker.drain.clone();
+    let mut leave = Leave::new(away, record.id(), &worker);
     let last = ends_after(record.id(), service.drain_timeout);
     async move {
         let drained = async {
@@ -39,13 +41,14 @@ pub fn run(client: Client, backend: Backend) -> impl Future<Output = ()> {
         };
         let ended = tokio::select! {
             biased;
-            ended = relay.run(&mut near, &mut far) => Some(ended),
-            () = drained => None,
+            ended = relay.run(&mut near, &mut far) => Ok(ended),
+            () = drained => Err(Stop::Draining),
+            () = leave.over() => Err(Stop::Rehomed),
         };
         (record.received, record.sent) = (relay.received(), relay.sent());
         match ended {
-            None => record.end(Side::Gateway, "draining"),
-            Some(ended) => record.end(ended.by, ended.why.as_str()),
+            Err(stop) => record.end(stop.side(), stop.reason()),
+            Ok(ended) => record.end(ended.by, ended.why.as_str()),
         }
         drop((active, permit));
     }
@@ -56,12 +59,8 @@ const SPREAD: Duration = Duration::from_secs(30);
 
 /// How long a session of a leaving worker goes on: its end lies in the last half minute of `drain_timeout`.
 fn ends_after(id: u64, drain_timeout: Duration) -> Duration {
-    // Neighbouring numbers land far apart.
-    let place = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
     // A tenth is left for the last ones to end by themselves, before they are ended.
-    let before = SPREAD
-        .min(drain_timeout)
-        .mul_f64(0.1 + 0.9 * place as f64 / 65_536.0);
+    let before = SPREAD.min(drain_timeout).mul_f64(0.1 + 0.9 * place(id));
     drain_timeout.saturating_sub(before)
 }
 

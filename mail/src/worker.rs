@@ -62,6 +62,17 @@ impl Worker {
         self.with_cursor(upstream, |c| c.pick_for(Instant::now(), &affinity, tried))
     }
 
+    /// The server a user belongs to, among those that are in force. `None` where users belong to none.
+    pub(crate) fn home(&self, upstream: &str, client_ip: IpAddr, user: &str) -> Option<PeerRef> {
+        let affinity = Affinity {
+            client_ip,
+            key: Some(user.as_bytes()),
+            cookie: None,
+        };
+        let mut cursors = self.cursors.borrow_mut();
+        cursors.get_mut(upstream)?.1.home(&affinity)
+    }
+
     /// Tells how a try ended.
     pub(crate) fn report(&self, upstream: &Arc<Upstream>, peer: &PeerRef, outcome: Outcome) {
         if outcome == Outcome::Failure {

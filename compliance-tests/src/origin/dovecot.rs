@@ -1,7 +1,7 @@
 //! A real Dovecot: IMAP, POP3 and submission, with users of its own in a directory of its own.
 
 use std::fs::{self, Permissions};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::process::Process;
 /// The password of every user; the master user `gateway` has `master`.
 pub const PASSWORD: &str = "se cret";
 
-/// A running Dovecot; dropping it kills it and its children. It knows `alice`, `bob` and `müller`, trusts who comes from 127.0.0.1 to say who the
+/// A running Dovecot; dropping it kills it and its children. It knows `alice`, `bob`, `müller` and `u0` to `u19`, trusts who comes from 127.0.0.1 to say who the
 /// client is, and speaks TLS by the certificate `server`.
 #[derive(Debug)]
 pub struct Dovecot {
@@ -33,19 +33,32 @@ pub struct Dovecot {
 impl Dovecot {
     /// Starts it; needs root, as the real one does.
     pub async fn start(pki: &Pki) -> Self {
-        Self::with(pki, "", &[]).await
+        Self::of(Ipv4Addr::LOCALHOST, pki, "", &[]).await
     }
 
-    /// The same with more in its configuration, where DIR is its directory, and files in that.
+    /// Starts it at this address of the loopback.
+    pub async fn start_at(host: Ipv4Addr, pki: &Pki) -> Self {
+        Self::of(host, pki, "", &[]).await
+    }
+
+    /// Starts it with more in its configuration, where DIR is its directory, and files in that.
     pub async fn with(pki: &Pki, more: &str, files: &[(&str, &str)]) -> Self {
+        Self::of(Ipv4Addr::LOCALHOST, pki, more, files).await
+    }
+
+    async fn of(host: Ipv4Addr, pki: &Pki, more: &str, files: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let open = Permissions::from_mode(0o755);
         fs::set_permissions(directory.path(), open).expect("a directory of ours");
-        let ports = [(); 6].map(|()| Reserved::v4());
+        let ports = [(); 6].map(|()| Reserved::on(SocketAddr::from((host, 0))));
         let [imap, imaps, pop3, imap_proxied, pop3s, pop3_proxied] = ports;
         let path = directory.path();
-        let users = ["alice", "bob", "müller"].map(|user| format!("{user}:{{PLAIN}}{PASSWORD}\n"));
-        write(path, "users", &users.concat());
+        let named = ["alice", "bob", "müller"].map(str::to_owned);
+        let users = named
+            .into_iter()
+            .chain((0..20).map(|number| format!("u{number}")))
+            .map(|user| format!("{user}:{{PLAIN}}{PASSWORD}\n"));
+        write(path, "users", &users.collect::<String>());
         write(path, "masters", "gateway:{PLAIN}master\n");
         let home = path.join("home");
         fs::create_dir(&home).expect("a directory in ours");
@@ -59,6 +72,7 @@ impl Dovecot {
             );
         }
         let config = (CONFIG.to_owned() + more)
+            .replace("HOST", &host.to_string())
             .replace("DIR", &path.display().to_string())
             .replace("PKI", &pki.path().display().to_string())
             .replace("IMAP_PORT", &port(&imap))
@@ -159,7 +173,7 @@ base_dir = DIR/run
 state_dir = DIR/state
 log_path = /dev/stderr
 protocols = imap pop3
-listen = 127.0.0.1
+listen = HOST
 instance_name = DIR
 ssl = yes
 ssl_cert = <PKI/server.pem

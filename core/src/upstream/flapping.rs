@@ -1,5 +1,6 @@
 //! A day of peers that come and go, in moments: time is passed in. Whatever happens, a peer that has been well for long
-//! enough is used, one that fails its checks is not, and nothing stays counted.
+//! enough is used, one that fails its checks is not, and nothing stays counted. Without `failover` a client is at its own peer
+//! or nowhere.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,6 +28,9 @@ impl Random {
 
 /// One day with one algorithm.
 struct World {
+    written: Written,
+    /// The same peers on a day on which all are well.
+    calm: Cursor,
     group: Arc<Upstream>,
     cursors: Vec<Cursor>,
     random: Random,
@@ -39,7 +43,7 @@ struct World {
     held: Vec<(u64, Active)>,
 }
 
-fn written(balance: Balance) -> Written {
+fn written(balance: Balance, failover: bool) -> Written {
     let peer = |number| {
         let address: alb_conf::PeerAddress =
             format!("10.0.0.{number}:80").parse().expect("an address");
@@ -51,6 +55,7 @@ fn written(balance: Balance) -> Written {
     };
     Written {
         balance,
+        failover: failover.into(),
         peers: (1..=PEERS as u32).map(peer).collect(),
         health: Some(Health::default().into()),
         slow_start: alb_conf::Time::seconds(30),
@@ -58,17 +63,18 @@ fn written(balance: Balance) -> Written {
     }
 }
 
-fn build(balance: Balance, before: Option<&Upstream>) -> Arc<Upstream> {
-    let written = written(balance);
-    let check = Check::new(&written, None).expect("a check");
-    let settings = Settings::new(&written, None).with_health(check);
-    Upstream::new("app", settings, written.peers, before)
+fn build(written: &Written, before: Option<&Upstream>) -> Arc<Upstream> {
+    let check = Check::new(written, None).expect("a check");
+    let settings = Settings::new(written, None).with_health(check);
+    Upstream::new("app", settings, written.peers.clone(), before)
 }
 
 impl World {
-    fn new(balance: Balance) -> Self {
-        let group = build(balance, None);
+    fn new(written: Written) -> Self {
+        let group = build(&written, None);
         World {
+            calm: build(&written, None).cursor(9),
+            written,
             cursors: (0..3).map(|start| group.cursor(start)).collect(),
             group,
             random: Random(42),
@@ -116,6 +122,10 @@ impl World {
                 break;
             };
             let peer = active.peer().clone();
+            if !*self.written.failover {
+                let own = self.calm.pick_for(now, &affinity, &mut Tried::default());
+                assert_eq!(peer.address(), own.expect("a peer").address());
+            }
             let index = peer.weight() as usize - 1;
             let outcome = match self.well[index] {
                 true => Outcome::Success,
@@ -146,14 +156,18 @@ impl World {
         }
     }
 
-    fn reload(&mut self, balance: Balance) {
-        self.group = build(balance, Some(&self.group));
+    fn reload(&mut self) {
+        self.group = build(&self.written, Some(&self.group));
         self.cursors = (0..3).map(|start| self.group.cursor(start)).collect();
     }
 }
 
 fn live_through_a_day(balance: Balance) {
-    let mut world = World::new(balance);
+    live_through(written(balance, true), DAY * 3 / 2);
+}
+
+fn live_through(written: Written, least: u64) {
+    let mut world = World::new(written);
     let start = Instant::now();
     for second in 0..DAY {
         let now = start + Duration::from_secs(second);
@@ -167,14 +181,15 @@ fn live_through_a_day(balance: Balance) {
         }
         world.examine(second, now);
         if second % 3571 == 3570 {
-            world.reload(balance);
+            world.reload();
         }
     }
     world.held.clear();
     assert!(world.group.peers().iter().all(|peer| peer.active() == 0));
     assert!(
-        world.served > DAY * 3 / 2,
-        "{balance:?} served {}",
+        world.served > least,
+        "{:?} served {}",
+        world.written.balance,
         world.served
     );
 }
@@ -202,4 +217,11 @@ fn a_day_of_consistent_hash_leaves_no_peer_stuck() {
 #[test]
 fn a_day_of_random_leaves_no_peer_stuck() {
     live_through_a_day(Balance::Random);
+}
+
+#[test]
+fn a_day_without_failover_leads_no_client_to_another_peer() {
+    for balance in [Balance::Hash, Balance::IpHash] {
+        live_through(written(balance, false), DAY);
+    }
 }

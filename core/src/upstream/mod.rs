@@ -105,6 +105,7 @@ impl Upstream {
             balance: self.settings.balance,
             hash_key: self.settings.hash_key.clone(),
             sticky: self.settings.sticky.clone(),
+            failover: self.settings.failover,
         };
         Cursor::new(self.peers.view(), policy, start)
     }
@@ -189,7 +190,8 @@ impl PeerSet {
                 side.push(Arc::new(peer));
             }
         }
-        set.ring = (settings.balance == Balance::Hash).then(|| Ring::of(&set.primary));
+        set.ring = (settings.balance == Balance::Hash)
+            .then(|| Ring::of(&set.primary, settings.hash_peers));
         set
     }
 }

@@ -128,6 +128,18 @@ impl Peer {
         !self.drain && self.is_sound(now)
     }
 
+    /// Whether it is well, and not only due for a try: neither down nor drained, its checks say so, and it has answered since it
+    /// last failed. Where it is checked it is enough that it has not failed for `fail_timeout`.
+    pub fn is_well(&self, now: Instant) -> bool {
+        let state = &self.state;
+        let failed = state.fails.load(Ordering::Relaxed) > 0;
+        let passed = state
+            .millis(now)
+            .saturating_sub(state.accessed.load(Ordering::Relaxed));
+        let over = self.probed && passed > self.timeout_millis();
+        !self.down && !self.drain && !self.fails_checks() && (!failed || over)
+    }
+
     /// Whether it takes the work of clients that belong to it.
     pub(super) fn is_sound(&self, now: Instant) -> bool {
         self.is_up() && !self.is_out(now)

@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alb_conf::{Balance, HashKey, ProxyVersion, Retry, Upstream as Written, UpstreamProtocol};
+use alb_conf::{
+    Balance, HashKey, HashPeers, ProxyVersion, Retry, Upstream as Written, UpstreamProtocol,
+};
 use alb_gm::tls::Connector;
 
 use super::sticky::Sticky;
@@ -22,6 +24,10 @@ pub struct Settings {
     pub balance: Balance,
     /// What `Balance::Hash` hashes.
     pub hash_key: HashKey,
+    /// What places the peers on the ring of `Balance::Hash`.
+    pub hash_peers: HashPeers,
+    /// Whether another peer serves when the one a client belongs to cannot.
+    pub failover: bool,
     /// The cookies that keep clients at their peers.
     pub sticky: Option<Arc<Sticky>>,
     /// How long the share of a peer grows after it was out.
@@ -65,6 +71,8 @@ impl Settings {
             tls,
             balance,
             hash_key: written.hash_key.as_deref().cloned().unwrap_or_default(),
+            hash_peers: *written.hash_peers,
+            failover: *written.failover,
             sticky: None,
             slow_start: *written.slow_start,
             health: None,

@@ -247,3 +247,18 @@ fn active_tries_are_counted_by_guards() {
     drop(guard);
     assert_eq!(peer.active(), 0);
 }
+
+#[test]
+fn a_peer_is_well_again_when_it_has_answered_and_not_when_it_is_only_due_for_a_try() {
+    let group = group(three());
+    let (mut cursor, now) = (group.cursor(0), Instant::now());
+    let peer = find(&mut cursor, 1, now);
+    assert!(peer.is_well(now));
+    cursor.report(&peer, Outcome::Failure, now);
+    assert!(!peer.is_well(now), "one failure is enough");
+    let later = now + Duration::from_secs(60);
+    assert!(peer.is_available(later) && !peer.is_well(later));
+    let peer = find(&mut cursor, 1, later);
+    cursor.report(&peer, Outcome::Success, later);
+    assert!(peer.is_well(later));
+}

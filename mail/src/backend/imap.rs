@@ -177,9 +177,7 @@ impl Attempt {
 
     fn by_sasl(mechanism: &str, message: &[u8], offers: &Offers) -> Result<Self, Failed> {
         if !offers.has_word("AUTH", mechanism) {
-            return Err(Failed::Unreachable(format!(
-                "it does not offer AUTH={mechanism}"
-            )));
+            return Err(Failed::Unfit(format!("it does not offer AUTH={mechanism}")));
         }
         let mut command = Zeroizing::new(format!("L AUTHENTICATE {mechanism}").into_bytes());
         let mut rest = Vec::new();
@@ -273,7 +271,8 @@ fn refused(text: &[u8]) -> Failed {
         .and_then(|rest| rest.split([']', ' ']).next())
         .unwrap_or_default();
     match code.to_ascii_uppercase().as_str() {
-        "UNAVAILABLE" | "SERVERBUG" | "INUSE" => Failed::Unavailable(text),
+        "UNAVAILABLE" => Failed::Declined(text),
+        "SERVERBUG" | "INUSE" => Failed::Unavailable(text),
         _ => Failed::Rejected(Refusal {
             code: String::new(),
             text,

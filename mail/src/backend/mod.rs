@@ -1,7 +1,7 @@
 //! The server's side of a session: choosing a server, opening a connection that is as protected as configured, telling
 //! the server who the client is, and logging in there.
 //!
-//! Once a password has been sent no other server is tried with it.
+//! Once a password has been sent no other server is tried with it, unless the server says that it cannot take logins now.
 
 pub mod imap;
 pub mod pop3;
@@ -31,6 +31,7 @@ use crate::audit;
 use crate::capabilities::Offers;
 use crate::client_name::ClientName;
 use crate::line;
+use crate::rehome::Away;
 use crate::sasl::Mechanism;
 use crate::secret::Secret;
 use crate::service::{Pool, Service};
@@ -49,6 +50,8 @@ pub struct Backend {
     pub welcome: Vec<u8>,
     /// Counts the session at the server.
     pub active: Active,
+    /// Where the session would be if its own server had not been out.
+    pub away: Option<Box<Away>>,
 }
 
 /// Whom to log in, as what, on whose behalf.
@@ -96,6 +99,10 @@ pub enum Proof<'v> {
 pub enum Failed {
     /// Before anything secret was said: another server may be tried.
     Unreachable(String),
+    /// Before anything secret was said: it lacks what this client needs. Another server may be tried; this one is well.
+    Unfit(String),
+    /// It has heard the credentials, and says that it cannot take logins now. Another server may be tried.
+    Declined(String),
     /// The server rejected the credentials.
     Rejected(Refusal),
     /// The server could not, or would not, take the login now.
@@ -151,7 +158,7 @@ pub async fn log_in(visit: &Visit<'_>, pool: &Pool, worker: &Worker) -> Result<S
         };
         worker.report(&pool.upstream, &peer, outcome);
         match result {
-            Err(Failed::Unreachable(why)) => {
+            Err(Failed::Unreachable(why) | Failed::Unfit(why) | Failed::Declined(why)) => {
                 tracing::warn!(upstream = pool.upstream.name(), peer = %peer.address(), "mail server cannot be used: {why}");
                 last = why;
             }
@@ -174,7 +181,7 @@ async fn visit_one(
     let opening = async {
         let opened = open(visit.service, pool, peer, Some(visit.info)).await?;
         if let Some(lacking) = lacking(visit.promised, &opened.offers) {
-            return Err(Failed::Unreachable(format!(
+            return Err(Failed::Unfit(format!(
                 "it does not offer `{lacking}` as the others do"
             )));
         }
@@ -213,6 +220,7 @@ async fn visit_one(
         wire,
         offers,
         welcome,
+        away: Away::from_home(visit, pool, &active, worker),
         active,
     };
     Step::first(said, backend, visit)

@@ -106,7 +106,7 @@ pub(super) async fn log_in(
             .await?
             .starts_with(b"+OK")
         {
-            return Err(Failed::Unreachable(format!("it refuses `{command}`")));
+            return Err(Failed::Unfit(format!("it refuses `{command}`")));
         }
     }
     let by_user =
@@ -178,7 +178,9 @@ async fn present(
             say(wire, &command).await.map_err(late)
         }
         (_, Proof::Password(password), _, _) => by_sasl(wire, visit, password, offers).await,
-        _ => Err(Failed::unreachable("there is nothing to log in with")),
+        _ => Err(Failed::Unavailable(
+            "there is nothing to log in with".to_owned(),
+        )),
     }
 }
 
@@ -201,9 +203,7 @@ async fn sasl(
     offers: &Offers,
 ) -> Result<BytesMut, Failed> {
     if !offers.has_word("SASL", mechanism) {
-        return Err(Failed::Unreachable(format!(
-            "it does not offer SASL {mechanism}"
-        )));
+        return Err(Failed::Unfit(format!("it does not offer SASL {mechanism}")));
     }
     let reply = say(wire, format!("AUTH {mechanism}\r\n").as_bytes()).await?;
     if !reply.starts_with(b"+ ") && &reply[..] != b"+" {
@@ -247,7 +247,7 @@ fn refused(text: &[u8]) -> Failed {
     let text = words(text);
     let upper = text.to_ascii_uppercase();
     match upper.starts_with("[SYS/TEMP]") {
-        true => Failed::Unavailable(text),
+        true => Failed::Declined(text),
         false => Failed::Rejected(Refusal {
             code: String::new(),
             text,

@@ -131,10 +131,13 @@ async fn present(
         (_, Proof::Password(password), _, _) if offers.has_word("AUTH", "LOGIN") => {
             by_prompts(wire, user.as_bytes(), password.as_bytes()).await
         }
-        (_, Proof::Password(_), _, _) => Err(Failed::unreachable(
-            "it offers no mechanism for passwords (AUTH PLAIN or LOGIN) on this connection",
+        (_, Proof::Password(_), _, _) => Err(Failed::Unfit(
+            "it offers no mechanism for passwords (AUTH PLAIN or LOGIN) on this connection"
+                .to_owned(),
         )),
-        _ => Err(Failed::unreachable("there is nothing to log in with")),
+        _ => Err(Failed::Unavailable(
+            "there is nothing to log in with".to_owned(),
+        )),
     };
     reply.map(Some)
 }
@@ -146,9 +149,7 @@ async fn sasl(
     offers: &Offers,
 ) -> Result<Reply, Failed> {
     if !offers.has_word("AUTH", mechanism) {
-        return Err(Failed::Unreachable(format!(
-            "it does not offer AUTH {mechanism}"
-        )));
+        return Err(Failed::Unfit(format!("it does not offer AUTH {mechanism}")));
     }
     let text = initial(message);
     let command = Zeroizing::new(format!("AUTH {mechanism} {}\r\n", *text));
@@ -183,7 +184,14 @@ fn refused(reply: &Reply) -> Failed {
             let (code, text) = split_enhanced(reply.code, &text);
             Failed::Rejected(Refusal { code, text })
         }
-        _ => Failed::Unavailable(format!("the server answers `{} {text}`", reply.code)),
+        code => {
+            let why = format!("the server answers `{code} {text}`");
+            match code {
+                // RFC 4954 § 6, RFC 5321 § 3.8.
+                454 | 421 => Failed::Declined(why),
+                _ => Failed::Unavailable(why),
+            }
+        }
     }
 }
 

@@ -52,7 +52,10 @@ pub async fn hear(protocol: MailProtocol, stream: Stream) -> Result<Heard, Strin
         })
     };
     listening.await.map_err(|failed| match failed {
-        Failed::Unreachable(why) | Failed::Unavailable(why) => why,
+        Failed::Unreachable(why)
+        | Failed::Unfit(why)
+        | Failed::Declined(why)
+        | Failed::Unavailable(why) => why,
         Failed::Rejected(refusal) => format!("{} {}", refusal.code, refusal.text),
     })
 }

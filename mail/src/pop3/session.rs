@@ -90,6 +90,7 @@ impl Dialogue for Session {
             | Stop::Closed
             | Stop::Quit
             | Stop::Dismissed
+            | Stop::Rehomed
             | Stop::Io(_)
             | Stop::Handshake => "",
         }

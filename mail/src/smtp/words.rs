@@ -26,6 +26,7 @@ pub(super) fn farewell(stop: &Stop) -> &'static str {
         | Stop::Closed
         | Stop::Quit
         | Stop::Dismissed
+        | Stop::Rehomed
         | Stop::Io(_)
         | Stop::Handshake => "",
     }

@@ -27,6 +27,7 @@ use super::sticky::Sticky;
 use crate::published::{Pinned, View};
 use random::Dice;
 use slots::{Slot, slots, turn};
+use tried::Walk;
 
 /// One worker's place in the order of one upstream.
 pub struct Cursor {
@@ -46,6 +47,7 @@ pub(super) struct Policy {
     pub balance: Balance,
     pub hash_key: HashKey,
     pub sticky: Option<Arc<Sticky>>,
+    pub failover: bool,
 }
 
 /// What ties a request or a session to a peer.
@@ -106,6 +108,13 @@ impl Cursor {
         self.choose(now, Some(affinity), tried)
     }
 
+    /// The peer that a client belongs to by `hash` or `ip_hash`, in whatever state it is. `None` if it belongs to none.
+    pub fn home(&mut self, affinity: &Affinity<'_>) -> Option<PeerRef> {
+        self.refresh();
+        let index = self.home_place(affinity)?;
+        Some(self.primary[index].peer.clone())
+    }
+
     /// Tells how a try ended. Must follow every `pick` whose peer was contacted.
     pub fn report(&self, peer: &PeerRef, outcome: Outcome, now: Instant) {
         peer.record(outcome, now, self.set.is_single());
@@ -128,6 +137,7 @@ impl Cursor {
         let chosen = match kept {
             Some(active) => Some(active),
             None if self.set.is_single() => self.only(tried),
+            None if !self.policy.failover => self.at_home(now, affinity?, tried),
             None => self.balanced(now, affinity, tried),
         };
         if let Some(active) = &chosen {
@@ -164,6 +174,27 @@ impl Cursor {
         let peer = &self.primary.first()?.peer;
         let usable = peer.is_up() && !peer.is_drained() && !tried.contains(peer);
         usable.then(|| peer.try_enter())?
+    }
+
+    /// The peer that the client belongs to, and no other: what it has is there. One that is down or drained stays whose it is.
+    fn at_home(&self, now: Instant, affinity: &Affinity<'_>, tried: &Tried) -> Option<Active> {
+        let peer = &self.primary[self.home_place(affinity)?].peer;
+        let usable = peer.is_available(now) && !tried.contains(peer);
+        usable.then(|| peer.try_enter())?
+    }
+
+    fn home_place(&self, affinity: &Affinity<'_>) -> Option<usize> {
+        let (slots, mut first) = (&self.primary, Walk::default());
+        match self.policy.balance {
+            Balance::IpHash | Balance::Hash if slots.len() == 1 => Some(0),
+            Balance::IpHash => ip_hash::pick(slots, affinity.client_ip, &mut first, |_| true),
+            Balance::Hash => self.set.ring.as_ref().and_then(|ring| {
+                with_key(&self.policy.hash_key, affinity, |key| {
+                    ring.pick(slots, key, &mut first, |_| true)
+                })
+            }),
+            _ => None,
+        }
     }
 
     fn balanced(

@@ -1,8 +1,11 @@
 //! Consistent hashing on a ring of points (ketama), as nginx's `hash … consistent` and Cache::Memcached::Fast: 160 points
 //! per unit of weight, each the CRC-32 of `HOST \0 PORT` and the point before it. When a peer comes or goes, only the keys
-//! of its points move.
+//! of its points move. With `hash_peers = "host"` the port is left out, so that rings of the same hosts are the same.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use alb_conf::HashPeers;
 
 use super::slots::Slot;
 use super::tried::Walk;
@@ -25,12 +28,16 @@ struct Point {
 
 impl Ring {
     /// The ring of these peers; those that are down have their points, too.
-    pub fn of(peers: &[Arc<Peer>]) -> Self {
+    pub fn of(peers: &[Arc<Peer>], by: HashPeers) -> Self {
         let total: i64 = peers.iter().map(|peer| peer.weight()).sum();
         let each = POINTS_PER_WEIGHT.min(MOST_POINTS / total.max(1)).max(1);
         let mut points = Vec::new();
+        let mut hosts = BTreeSet::new();
         for (index, peer) in (0..).zip(peers) {
-            let base = base(peer.address());
+            let (host, port) = named(peer.address());
+            // Of several peers of one host, which service records may have, the others keep their ports.
+            let alone = by == HashPeers::Host && hosts.insert(host.clone());
+            let base = base(&host, if alone { "" } else { &port });
             let mut last = 0u32;
             for _ in 0..peer.weight() * each {
                 last = !CRC32.update(base, last.to_le_bytes());
@@ -77,18 +84,20 @@ impl Ring {
     }
 }
 
-/// The unfinished CRC of a peer's name.
-fn base(address: &PeerAddress) -> u32 {
-    let (host, port) = match address {
+/// Host and port as text; of a unix socket the path and no port.
+fn named(address: &PeerAddress) -> (Vec<u8>, String) {
+    match address {
         PeerAddress::Tcp(address) => {
             let text = address.to_string();
             let (host, port) = text.rsplit_once(':').unwrap_or((&text, ""));
             (host.as_bytes().to_vec(), port.to_owned())
         }
         PeerAddress::Unix(path) => (path.as_os_str().as_encoded_bytes().to_vec(), String::new()),
-    };
-    CRC32.update(
-        u32::MAX,
-        host.into_iter().chain([0]).chain(port.into_bytes()),
-    )
+    }
+}
+
+/// The unfinished CRC of a peer's name.
+fn base(host: &[u8], port: &str) -> u32 {
+    let name = host.iter().copied().chain([0]).chain(port.bytes());
+    CRC32.update(u32::MAX, name)
 }

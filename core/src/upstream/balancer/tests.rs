@@ -1,5 +1,7 @@
 //! The algorithms beside round robin, with time passed in.
 
+mod homes;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;

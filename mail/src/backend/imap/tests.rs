@@ -39,6 +39,10 @@ fn a_message_goes_with_the_command_only_where_that_is_offered() {
 fn a_refusal_for_the_moment_is_not_one_of_the_credentials() {
     assert!(matches!(
         refused(b" [UNAVAILABLE] later"),
+        Failed::Declined(_)
+    ));
+    assert!(matches!(
+        refused(b" [INUSE] locked"),
         Failed::Unavailable(_)
     ));
     assert!(matches!(

@@ -31,6 +31,7 @@ use super::transaction::Transaction;
 use crate::backend::Backend;
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
+use crate::rehome::Leave;
 use crate::wire::Wire;
 
 /// Bytes of a message read at once.
@@ -65,6 +66,8 @@ pub struct Relay {
     keeper: Option<Keeper>,
     /// What comes before anything else that the client says.
     due: Option<Due>,
+    /// The user's own server may be back.
+    leave: Leave,
     over: Option<Stop>,
 }
 
@@ -86,6 +89,7 @@ impl Relay {
         let keeper = Keeper::of(&client.service);
         let now = Transaction::after(client.record.messages);
         let framer = Framer::new(settings.bare_lf == alb_conf::BareLf::Fix);
+        let leave = Leave::new(backend.away, client.record.id(), &client.worker);
         let relay = Relay {
             client,
             server: backend.wire,
@@ -100,6 +104,7 @@ impl Relay {
             helo,
             keeper,
             due: None,
+            leave,
             over: None,
         };
         (Box::new(relay), backend.active)
@@ -158,6 +163,9 @@ impl Relay {
             if self.client.worker.drain.is_draining() && self.is_between() {
                 return Err(Stop::Draining);
             }
+            if self.leave.is_over() && self.is_between() {
+                return Err(Stop::Rehomed);
+            }
             self.wait().await?;
         }
     }
@@ -195,6 +203,7 @@ impl Relay {
                     false => return Err(Stop::Idle),
                 },
                 () = begun => return Ok(()),
+                () = self.leave.over() => return Ok(()),
             }
         }
     }
@@ -242,6 +251,7 @@ impl Relay {
     fn last_words(&self, stop: &Stop) -> &'static str {
         match stop {
             Stop::Idle => "421 4.4.2 Timeout, closing connection\r\n",
+            Stop::Rehomed => "421 4.3.2 Your server is back, try again\r\n",
             Stop::Draining => "421 4.3.2 Shutting down, try again later\r\n",
             Stop::TooManyErrors => "421 4.7.0 Too many errors\r\n",
             Stop::TooLong => "500 5.5.2 Line too long\r\n",
