@@ -13,6 +13,7 @@ pub mod content;
 mod guesses;
 pub mod health;
 pub mod imap;
+mod learned;
 mod limits;
 pub mod line;
 mod login;
@@ -29,6 +30,7 @@ mod worker;
 
 pub use backend::{Heard, hear};
 pub use client_name::ClientName;
+pub use learned::Learned;
 pub use limits::Limits;
 pub use refused::{Refused, refuse};
 pub use service::{Parts, Service};

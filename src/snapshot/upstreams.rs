@@ -9,6 +9,7 @@ use alb_core::health::Check;
 use alb_core::upstream::sticky::{Key, Sticky};
 use alb_core::upstream::{Settings, Upstream};
 use alb_gm::tls::{Connector, ConnectorPolicy};
+use alb_mail::Learned;
 
 use super::identities::Identities;
 use super::{Snapshot, problems, tls};
@@ -17,6 +18,7 @@ use super::{Snapshot, problems, tls};
 pub fn build(
     config: &Config,
     identities: &Identities,
+    learned: &HashMap<String, Arc<Learned>>,
     previous: Option<&Snapshot>,
     report: &mut Report,
 ) -> HashMap<String, Arc<Upstream>> {
@@ -30,7 +32,11 @@ pub fn build(
         // the report it is never used.
         let before = previous.and_then(|p| p.upstreams.get(name.as_str()));
         let mut settings = Settings::new(written, tls);
-        let check = match alb_mail::health::check(written, settings.tls.as_ref()) {
+        let check = match alb_mail::health::check(
+            written,
+            settings.tls.as_ref(),
+            learned.get(name.as_str()),
+        ) {
             Some(mail) => Check::new(written, Some(mail)),
             None => alb_http::health::check(written),
         };

@@ -69,6 +69,12 @@ impl Authenticator {
         self.users.user(sent).full.to_lowercase()
     }
 
+    /// The upstreams that its own maps send users to; a source may name others.
+    pub fn upstreams(&self) -> impl Iterator<Item = &str> {
+        let (users, domains) = (self.users.by_user.values(), self.users.by_domain.values());
+        users.chain(domains).map(|name| &**name)
+    }
+
     /// What the audit line calls the source.
     pub fn source(&self) -> &'static str {
         match &self.source {

@@ -249,17 +249,17 @@ pub(crate) async fn open(
         false => secure(socket).await?,
     };
     let shake = starttls.then_some(secure);
-    greet(stream, service.protocol, &service.hostname, shake).await
+    let wire = Wire::new(stream);
+    greet(wire, service.protocol, &service.hostname, shake).await
 }
 
 /// Hears a server's greeting, has TLS begin if there is a handshake (`shake`), and finds out what the server offers.
 pub(crate) async fn greet(
-    stream: Stream,
+    mut wire: Wire,
     protocol: MailProtocol,
     hostname: &str,
     shake: Option<impl AsyncFnOnce(Socket) -> Result<Stream, Failed>>,
 ) -> Result<Opened, Failed> {
-    let mut wire = Wire::new(stream);
     let banner = match protocol {
         MailProtocol::Imap => imap::greeted(&mut wire).await?,
         MailProtocol::Pop3 => pop3::greeted(&mut wire).await?,
