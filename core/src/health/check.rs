@@ -109,14 +109,13 @@ impl Check {
             (None, _) => Talk::Script(script(health)),
         };
         let upgrades = *written.mail.starttls;
-        let mail = matches!(kind, HealthKind::Smtp | HealthKind::Imap | HealthKind::Pop3);
         Some(Check {
             kind,
             talk,
-            tls: written.tls.is_some() && kind != HealthKind::Tcp && !(mail && upgrades),
+            tls: written.tls.is_some() && kind != HealthKind::Tcp && !(kind.is_mail() && upgrades),
             port: health.port,
-            interval: *health.interval,
-            timeout: *health.timeout,
+            interval: *health.interval(),
+            timeout: *health.timeout(),
             rise: health.rise,
             fall: health.fall,
         })

@@ -106,10 +106,10 @@ fn part(whole: Duration, random: u64) -> Duration {
 /// Tells of what the verdict does not, when it is new.
 fn remark(peer: &Peer, check: &Check, found: &Found, before: &Found) {
     let (said, seen) = match (found, before) {
-        (Found::Flawed(seen), before) if found != before => {
+        // The words may hold a time or a number; once is enough.
+        (Found::Flawed(seen), Found::Good | Found::Busy(_) | Found::Bad(_)) => {
             ("health check found what needs attention", seen)
         }
-        // The words may hold a time or a number; once is enough.
         (Found::Busy(seen), Found::Good | Found::Flawed(_) | Found::Bad(_)) => (
             "health check turned away for now: it counts neither for nor against the peer",
             seen,

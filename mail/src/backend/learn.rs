@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::{goodbye, open};
 use crate::capabilities::Offers;
+use crate::health::VOIDS;
 use crate::learned::Due;
 use crate::service::{Pool, Service};
 
@@ -80,7 +81,7 @@ async fn ask_all(service: Arc<Service>, pools: Vec<Arc<Pool>>) {
         };
         let answers: Vec<_> = heard.iter().filter_map(of_pool).collect();
         for (address, offers) in &answers {
-            let voids = offers.has("UNAUTHENTICATE");
+            let voids = offers.has(VOIDS);
             pool.learned.judge(&pool.upstream, address, voids);
         }
         pool.learned.take(&pool.upstream, answers);

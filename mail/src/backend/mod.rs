@@ -7,6 +7,7 @@ pub mod imap;
 pub mod pop3;
 pub mod smtp;
 
+mod deep;
 mod exchange;
 mod learn;
 mod refusal;
@@ -22,6 +23,7 @@ use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout_at;
 
+pub(crate) use self::deep::{Account, Deep, Envelope, look};
 pub use self::exchange::{Pending, Step};
 pub use self::learn::offers;
 pub use self::refusal::{Refusal, words};

@@ -6,6 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 use zeroize::Zeroizing;
 
+mod probe;
+
+pub(super) use self::probe::look;
 use super::exchange::{Said, line_of};
 use super::imap::plain_message;
 use super::{
@@ -138,20 +141,30 @@ async fn present(
         (_, Proof::Message(mechanism, message), _, _) => {
             sasl(wire, mechanism.name(), message.as_bytes(), offers).await
         }
-        (_, Proof::Password(password), _, _) if takes_user(offers) => {
-            let reply = say(wire, format!("USER {user}\r\n").as_bytes()).await?;
-            if !reply.starts_with(b"+OK") {
-                return Ok(reply);
-            }
-            let command = Zeroizing::new([b"PASS ", password.as_bytes(), b"\r\n"].concat());
-            say(wire, &command).await.map_err(late)
-        }
         (_, Proof::Password(password), _, _) => {
-            let message = plain_message(visit.authzid, user, password.as_bytes());
-            sasl(wire, "PLAIN", &message, offers).await
+            by_password(wire, visit.authzid, user, password.as_bytes(), offers).await
         }
         _ => Err(Failed::unreachable("there is nothing to log in with")),
     }
+}
+
+async fn by_password(
+    wire: &mut Wire,
+    authzid: &str,
+    user: &str,
+    password: &[u8],
+    offers: &Offers,
+) -> Result<BytesMut, Failed> {
+    if !takes_user(offers) {
+        let message = plain_message(authzid, user, password);
+        return sasl(wire, "PLAIN", &message, offers).await;
+    }
+    let reply = say(wire, format!("USER {user}\r\n").as_bytes()).await?;
+    if !reply.starts_with(b"+OK") {
+        return Ok(reply);
+    }
+    let command = Zeroizing::new([b"PASS ", password, b"\r\n"].concat());
+    say(wire, &command).await.map_err(late)
 }
 
 async fn sasl(

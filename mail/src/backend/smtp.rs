@@ -7,6 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+mod probe;
+
+pub(super) use self::probe::look;
 use super::exchange::{Said, initial, line_of};
 use super::imap::plain_message;
 use super::{
@@ -118,24 +121,31 @@ async fn present(
         (_, Proof::Message(mechanism, message), _, _) => {
             sasl(wire, mechanism.name(), message.as_bytes(), offers).await
         }
-        (_, Proof::Password(password), _, _) if offers.has_word("AUTH", "PLAIN") => {
-            sasl(
-                wire,
-                "PLAIN",
-                &plain_message(visit.authzid, user, password.as_bytes()),
-                offers,
-            )
-            .await
+        (_, Proof::Password(password), _, _) => {
+            by_password(wire, visit.authzid, user, password.as_bytes(), offers).await
         }
-        (_, Proof::Password(password), _, _) if offers.has_word("AUTH", "LOGIN") => {
-            by_prompts(wire, user.as_bytes(), password.as_bytes()).await
-        }
-        (_, Proof::Password(_), _, _) => Err(Failed::unreachable(
-            "it offers no mechanism for passwords (AUTH PLAIN or LOGIN) on this connection",
-        )),
         _ => Err(Failed::unreachable("there is nothing to log in with")),
     };
     reply.map(Some)
+}
+
+async fn by_password(
+    wire: &mut Wire,
+    authzid: &str,
+    user: &str,
+    password: &[u8],
+    offers: &Offers,
+) -> Result<Reply, Failed> {
+    if offers.has_word("AUTH", "PLAIN") {
+        let message = plain_message(authzid, user, password);
+        return sasl(wire, "PLAIN", &message, offers).await;
+    }
+    match offers.has_word("AUTH", "LOGIN") {
+        true => by_prompts(wire, user.as_bytes(), password).await,
+        false => Err(Failed::unreachable(
+            "it offers no mechanism for passwords (AUTH PLAIN or LOGIN) on this connection",
+        )),
+    }
 }
 
 async fn sasl(
