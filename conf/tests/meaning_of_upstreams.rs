@@ -170,7 +170,7 @@ fn deep_checks_say_what_does_not_fit_their_kind() {
         ),
         (
             r#"kind = "imap", deep = { user = "a", password_file = "a", recipient = "a@b.cn" }"#,
-            "error: `imap` checks send to nobody",
+            "error: `imap` checks name neither sender nor recipient",
         ),
         (
             r#"kind = "imap", deep = { user = "a\r\nb", password_file = "a" }"#,
@@ -181,8 +181,8 @@ fn deep_checks_say_what_does_not_fit_their_kind() {
             "error: `a@b.cn> x` is not a mail address",
         ),
         (
-            r#"kind = "smtp", deep = { recipient = "nobody" }"#,
-            "error: `nobody` is not a mail address",
+            r#"kind = "smtp", deep = { recipient = "somebody" }"#,
+            "error: `somebody` is not a mail address",
         ),
     ] {
         assert_one(&format!("health = {{ {wrong} }}\ntls = {{}}"), expected);

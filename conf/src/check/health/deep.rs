@@ -56,7 +56,7 @@ fn check_envelope(health: &Health, deep: &Spanned<Deep>, findings: &mut Findings
     }
     for address in [&deep.sender, &deep.recipient].into_iter().flatten() {
         let word = health.kind.as_str();
-        let wrong = format!("`{word}` checks send to nobody");
+        let wrong = format!("`{word}` checks name neither sender nor recipient");
         findings.push(
             Diagnostic::error(address.span(), wrong).help("remove it: it is for `kind = \"smtp\"`"),
         );
