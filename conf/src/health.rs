@@ -1,12 +1,13 @@
 //! `health` of an upstream: active checks of its peers.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
-use crate::range::{within, within_time};
+use crate::range::{within, within_time_if};
 use crate::{Spanned, Time};
 
 /// Active checks of the peers, beside the failures seen in passing (`max_fails`): a peer that fails either is not used.
@@ -29,12 +30,14 @@ pub struct Health {
     #[serde(deserialize_with = "within::<1, 65_535, _, _>")]
     #[schemars(range(min = 1, max = 65_535))]
     pub port: Option<u16>,
-    /// Time between two checks of a peer; each wait is up to a tenth shorter or longer.
-    #[serde(deserialize_with = "within_time::<100, 86_400, _>")]
-    pub interval: Time,
-    /// Time for one check, connecting included.
-    #[serde(deserialize_with = "within_time::<10, 3600, _>")]
-    pub timeout: Time,
+    /// For `smtp`, `imap` and `pop3`: the check also logs in and uses what it finds, by an account of its own.
+    pub deep: Option<Spanned<Deep>>,
+    /// Time between two checks of a peer, `100ms` to `24h`; each wait is up to a tenth shorter or longer. Without it 5 s, for mail 10 s.
+    #[serde(deserialize_with = "within_time_if::<100, 86_400, _>")]
+    pub interval: Option<Time>,
+    /// Time for one check, connecting included, `10ms` to `1h`. Without it 1 s, for mail 5 s.
+    #[serde(deserialize_with = "within_time_if::<10, 3600, _>")]
+    pub timeout: Option<Time>,
     /// Good answers in a row that bring a peer back; 1 to 1000.
     #[serde(deserialize_with = "within::<1, 1000, _, _>")]
     #[schemars(range(min = 1, max = 1000))]
@@ -55,12 +58,41 @@ impl Default for Health {
             send: None,
             expect: Vec::new(),
             port: None,
-            interval: Time::seconds(5),
-            timeout: Time::seconds(1),
+            deep: None,
+            interval: None,
+            timeout: None,
             rise: 2,
             fall: 3,
         }
     }
+}
+
+impl Health {
+    /// Time between two checks of a peer: mail servers log every one.
+    pub fn interval(&self) -> Time {
+        let usual = Time::seconds(if self.kind.is_mail() { 10 } else { 5 });
+        self.interval.unwrap_or(usual)
+    }
+
+    /// Time for one check: mail servers look at who comes before they greet.
+    pub fn timeout(&self) -> Time {
+        let usual = Time::seconds(if self.kind.is_mail() { 5 } else { 1 });
+        self.timeout.unwrap_or(usual)
+    }
+}
+
+/// How far a check of a mail server goes: IMAP asks for the state of the inbox, POP3 for its size, SMTP names a sender and a recipient. No message is sent.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Deep {
+    /// The account; for `smtp` without it nobody logs in.
+    pub user: Option<Spanned<String>>,
+    /// File with its password, in the first line.
+    pub password_file: Option<Spanned<PathBuf>>,
+    /// For `smtp`: the sender that is named; the empty one without it.
+    pub sender: Option<Spanned<String>>,
+    /// For `smtp`: the recipient the server must take.
+    pub recipient: Option<Spanned<String>>,
 }
 
 /// What a check tries.
@@ -80,15 +112,20 @@ pub enum HealthKind {
     Https,
     /// The method Check of grpc.health.v1 must answer SERVING.
     Grpc,
-    /// Greeting and EHLO of a mail server, and STARTTLS where `mail.starttls` is set.
+    /// Greeting and EHLO of a mail server, and STARTTLS where `mail.starttls` is set; with `deep` login, MAIL, RCPT and RSET.
     Smtp,
-    /// Greeting and capabilities of a mailbox server, and STARTTLS where `mail.starttls` is set.
+    /// Greeting and capabilities of a mailbox server, and STARTTLS where `mail.starttls` is set; with `deep` login and STATUS INBOX.
     Imap,
-    /// Greeting and CAPA of a mailbox server, and STLS where `mail.starttls` is set.
+    /// Greeting and CAPA of a mailbox server, and STLS where `mail.starttls` is set; with `deep` login and STAT.
     Pop3,
 }
 
 impl HealthKind {
+    /// Whether it speaks a protocol of mail.
+    pub fn is_mail(self) -> bool {
+        matches!(self, Self::Smtp | Self::Imap | Self::Pop3)
+    }
+
     /// The word in the configuration.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -52,7 +52,7 @@ pub use balance::{Balance, HashKey, HashPeers, SameSite, Sticky};
 pub use config::{Config, Map};
 pub use daemon::{Acceleration, Daemon, Workers};
 pub use diagnostic::{Diagnostic, Severity};
-pub use health::{Expect, Health, HealthKind};
+pub use health::{Deep, Expect, Health, HealthKind};
 pub use hotlink::{Hotlink, Referer};
 pub use http::{Http, Http2};
 pub use identity::{Identity, KeyFile, Pair};

@@ -38,6 +38,13 @@ pub(crate) fn within_time<'de, const MIN: u64, const MAX: u64, D: Deserializer<'
     ))
 }
 
+/// The same where there may be none.
+pub(crate) fn within_time_if<'de, const MIN: u64, const MAX: u64, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Time>, D::Error> {
+    within_time::<MIN, MAX, D>(deserializer).map(Some)
+}
+
 /// Reads a size from `MIN` to `MAX` bytes.
 pub(crate) fn within_size<'de, const MIN: u64, const MAX: u64, D: Deserializer<'de>>(
     deserializer: D,

@@ -78,7 +78,9 @@ impl Upstream {
     pub(crate) fn paths_mut(&mut self) -> impl Iterator<Item = &mut Spanned<PathBuf>> {
         let tls = self.tls.as_mut().map(|tls| tls.paths_mut());
         let sticky = self.sticky.as_mut().and_then(|s| s.key_file.as_mut());
-        let rest = self.mail.paths_mut().chain(sticky);
+        let deep = self.health.as_mut().and_then(|health| health.deep.as_mut());
+        let probe = deep.and_then(|deep| deep.password_file.as_mut());
+        let rest = self.mail.paths_mut().chain(sticky).chain(probe);
         tls.into_iter().flatten().chain(rest)
     }
 }

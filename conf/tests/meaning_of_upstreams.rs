@@ -221,3 +221,71 @@ fn clients_that_belong_to_one_peer_need_a_balance_and_addresses_that_stay() {
         assert!(found[0].starts_with(expected), "{rest}: {found:?}");
     }
 }
+
+#[test]
+fn deep_checks_say_what_does_not_fit_their_kind() {
+    let local = r#"health = { kind = "smtp", deep = { recipient = "probe@gov.example" } }"#;
+    assert_eq!(about(local), [""; 0]);
+    let secret = r#"health = { kind = "imap", deep = { user = "probe", password_file = "pw" } }"#;
+    assert_one(
+        secret,
+        "error: the password of the checks goes to `10.0.0.1:80` without TLS",
+    );
+    assert_eq!(about(&format!("{secret}\ntls = {{}}")), [""; 0]);
+    for (wrong, expected) in [
+        (
+            r#"kind = "http", deep = {}"#,
+            "error: `http` checks have no account to log in by",
+        ),
+        (
+            r#"kind = "pop3", deep = {}"#,
+            "error: a deep check without an account",
+        ),
+        (
+            r#"kind = "imap", deep = { user = "a" }"#,
+            "error: a user without a password",
+        ),
+        (
+            r#"kind = "smtp", deep = { password_file = "a", recipient = "a@b.cn" }"#,
+            "error: a password without a user",
+        ),
+        (
+            r#"kind = "smtp", deep = {}"#,
+            "error: a deep check of SMTP without a recipient",
+        ),
+        (
+            r#"kind = "imap", deep = { user = "a", password_file = "a", recipient = "a@b.cn" }"#,
+            "error: `imap` checks name neither sender nor recipient",
+        ),
+        (
+            r#"kind = "imap", deep = { user = "a\r\nb", password_file = "a" }"#,
+            "error: `a\\r\\nb` is not a user",
+        ),
+        (
+            r#"kind = "smtp", deep = { recipient = "a@b.cn> x" }"#,
+            "error: `a@b.cn> x` is not a mail address",
+        ),
+        (
+            r#"kind = "smtp", deep = { recipient = "somebody" }"#,
+            "error: `somebody` is not a mail address",
+        ),
+    ] {
+        assert_one(&format!("health = {{ {wrong} }}\ntls = {{}}"), expected);
+    }
+}
+
+#[test]
+fn checks_of_mail_servers_take_their_time() {
+    let health = |kind: alb_conf::HealthKind| alb_conf::Health {
+        kind: kind.into(),
+        ..alb_conf::Health::default()
+    };
+    let (mail, other) = (
+        health(alb_conf::HealthKind::Imap),
+        health(alb_conf::HealthKind::Http),
+    );
+    let times = |h: &alb_conf::Health| (h.interval().to_string(), h.timeout().to_string());
+    assert_eq!(times(&mail), ("10s".to_owned(), "5s".to_owned()));
+    assert_eq!(times(&other), ("5s".to_owned(), "1s".to_owned()));
+    assert_eq!((mail.rise, mail.fall), (2, 3));
+}

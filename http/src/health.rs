@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use alb_conf::{HealthKind, Upstream, UpstreamProtocol};
 use alb_core::Stream;
-use alb_core::health::{Check, Foreign, named_host, statuses};
+use alb_core::health::{Check, Foreign, Found, named_host, statuses};
 use bytes::{BufMut, Bytes};
 use http::header::{CONTENT_TYPE, TE, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -71,7 +71,10 @@ fn foreign(written: &Upstream) -> Option<Foreign> {
     let question = Arc::new(question);
     Some(Foreign {
         expected,
-        talk: Box::new(move |stream, host| Box::pin(ask(Arc::clone(&question), stream, host))),
+        talk: Box::new(move |stream, asked| {
+            let asking = ask(Arc::clone(&question), stream, asked.host);
+            Box::pin(async { Found::from(asking.await) })
+        }),
     })
 }
 

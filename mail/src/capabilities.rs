@@ -1,10 +1,6 @@
-//! What servers can do: the keywords they list, and what all servers of a pool have in common.
+//! What servers can do: the keywords they list, and what lists have in common.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
-/// How long what was learned is believed before the servers are asked again.
-const FRESH: Duration = Duration::from_secs(300);
+use std::sync::Arc;
 
 /// The keywords one server lists, each with its parameters: `AUTH PLAIN LOGIN`, `SIZE 1000`, `LITERAL+`. Every session asks
 /// for those of the pool: a clone copies none.
@@ -108,58 +104,6 @@ fn is_mechanisms(keyword: &str) -> bool {
     keyword.eq_ignore_ascii_case("AUTH") || keyword.eq_ignore_ascii_case("SASL")
 }
 
-/// What every server of a pool can do, as far as it is known.
-#[derive(Debug, Default)]
-pub struct Learned(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    offers: Option<Offers>,
-    asked: Option<Instant>,
-}
-
-impl Learned {
-    /// What is known.
-    pub fn offers(&self) -> Option<Offers> {
-        self.lock().offers.clone()
-    }
-
-    /// What is known, unless it is old.
-    pub fn recent(&self, now: Instant) -> Option<Offers> {
-        let state = self.lock();
-        let fresh = |asked: Instant| now.saturating_duration_since(asked) < FRESH;
-        state
-            .offers
-            .clone()
-            .filter(|_| state.asked.is_some_and(fresh))
-    }
-
-    /// Whether the caller is to ask the servers: nobody has in the last five minutes.
-    pub fn is_due(&self, now: Instant) -> bool {
-        let mut state = self.lock();
-        let due = state
-            .asked
-            .is_none_or(|asked| now.duration_since(asked) >= FRESH);
-        if due {
-            state.asked = Some(now);
-        }
-        due
-    }
-
-    /// Takes what the servers said; `None`, when none could be asked, leaves what was known and lets somebody ask soon.
-    pub fn set(&self, offers: Option<Offers>) {
-        let mut state = self.lock();
-        match offers {
-            Some(offers) => state.offers = Some(offers),
-            None => state.asked = None,
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,18 +135,5 @@ mod tests {
         assert_eq!(common, offers(&["AUTH PLAIN SCRAM-SHA-256"]));
         assert!(common.has_mechanism("plain") && !common.has_mechanism("LOGIN"));
         assert!(offers(&["SASL NTLM"]).has_mechanism("NTLM"));
-    }
-
-    #[test]
-    fn one_asks_at_a_time_and_failure_lets_the_next_ask() {
-        let (learned, now) = (Learned::default(), Instant::now());
-        assert!(learned.is_due(now) && !learned.is_due(now));
-        learned.set(None);
-        assert!(learned.is_due(now));
-        learned.set(Some(Offers::default()));
-        assert!(learned.recent(now).is_some() && learned.recent(now + FRESH).is_none());
-        assert!(!learned.is_due(now) && learned.is_due(now + FRESH));
-        learned.set(None);
-        assert!(learned.recent(now + FRESH).is_none() && learned.offers().is_some());
     }
 }

@@ -14,6 +14,7 @@ mod dialogue;
 mod guesses;
 pub mod health;
 pub mod imap;
+mod learned;
 mod limits;
 pub mod line;
 mod login;
@@ -32,6 +33,7 @@ mod worker;
 
 pub use backend::{Heard, hear};
 pub use client_name::ClientName;
+pub use learned::Learned;
 pub use limits::Limits;
 pub use refused::{Refused, refuse};
 pub use service::{Parts, Service};

@@ -1,10 +1,10 @@
 //! A mail listener as it is run: built once from the configuration, shared by all workers, immutable but for what it
 //! learns of its servers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alb_conf::{
     ClientAuthMode, Mail, MailMechanism, MailMx, MailPolicy, MailProtocol, Map, TlsMode,
@@ -14,8 +14,9 @@ use alb_core::limit::lockout::Lockout;
 use alb_core::upstream::Upstream;
 
 use crate::auth::Authenticator;
-use crate::capabilities::{Learned, Offers};
+use crate::capabilities::Offers;
 use crate::content::{Policy, Store};
+use crate::learned::Learned;
 use crate::limits::Limits;
 use crate::sasl::{Mechanism, Mechanisms};
 use crate::secret::Secret;
@@ -40,6 +41,8 @@ pub struct Service {
     pub domains: HashMap<String, Arc<Pool>>,
     /// How long sessions may go on when the daemon leaves.
     pub drain_timeout: Duration,
+    /// All servers it is known that clients may come to, each pool once: what all of them keep may be promised.
+    pub destinations: Vec<Arc<Pool>>,
     /// What messages may hold (SMTP).
     pub policy: Option<Arc<Policy>>,
     /// Where messages are kept that do not go on as they come.
@@ -63,7 +66,7 @@ pub struct Pool {
     /// The master user's password.
     pub master: Option<Secret>,
     /// What every one of them can do.
-    pub learned: Learned,
+    pub learned: Arc<Learned>,
 }
 
 /// What a listener needs besides its section of the configuration.
@@ -74,6 +77,8 @@ pub struct Parts<'p> {
     pub plans: &'p Map<alb_conf::Upstream>,
     /// The passwords of master users, by upstream.
     pub masters: &'p HashMap<String, Secret>,
+    /// What the active checks find out about servers, by upstream.
+    pub learned: &'p HashMap<String, Arc<Learned>>,
     /// What messages may hold, by name.
     pub policies: &'p HashMap<String, Arc<Policy>>,
     /// Who decides about logins, by name.
@@ -87,10 +92,11 @@ pub struct Parts<'p> {
 impl Service {
     /// Builds a listener; `None` if its section lacks something, which its check has said.
     pub fn build(written: &Mail, limits: Limits, parts: &Parts<'_>) -> Option<Self> {
+        let protocol = written.protocol.as_deref().copied()?;
         let pools: HashMap<String, Arc<Pool>> = parts
             .upstreams
             .keys()
-            .filter_map(|name| Some((name.clone(), parts.pool(name)?)))
+            .filter_map(|name| Some((name.clone(), parts.pool(name, protocol)?)))
             .collect();
         let find = |name: &str| pools.get(name).map(Arc::clone);
         let pool = find(written.upstream.as_deref()?)?;
@@ -101,6 +107,7 @@ impl Service {
         let mx = written.smtp.mx.iter().flat_map(|mx| &mx.upstreams);
         let domains = mx.map(|(domain, name)| Some((domain.to_lowercase(), find(name)?)));
         let domains = domains.collect::<Option<HashMap<_, _>>>()?;
+        let destinations = destinations(written, &auth, &pools);
         let policy = match &written.smtp.policy {
             None => None,
             Some(name) => Some(Arc::clone(parts.policies.get(name.as_str())?)),
@@ -108,13 +115,14 @@ impl Service {
         let hostname = written.hostname.as_ref().map(|name| name.to_string());
         Some(Service {
             name: written.name().into(),
-            protocol: written.protocol.as_deref().copied()?,
+            protocol,
             hostname: hostname.unwrap_or_else(machine_name),
             settings: written.clone(),
             mechanisms: mechanisms(written),
             auth,
             pool,
             domains,
+            destinations,
             drain_timeout: parts.drain_timeout,
             store: store(written, policy.as_deref()),
             policy,
@@ -133,11 +141,6 @@ impl Service {
     /// Whether mail is taken from other servers, without login.
     pub fn mx(&self) -> Option<&MailMx> {
         self.settings.smtp.mx.as_deref()
-    }
-
-    /// The upstreams that mail may go to by its recipients' domains.
-    pub fn mx_pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
-        std::iter::once(&self.pool).chain(self.domains.values())
     }
 
     /// Longest silence after login.
@@ -181,13 +184,23 @@ impl Service {
     }
 }
 
+impl Pool {
+    /// Whether one of its servers can be chosen now.
+    pub fn is_up(&self, now: Instant) -> bool {
+        let peers = self.upstream.peers();
+        peers.iter().any(|peer| peer.is_available(now))
+    }
+}
+
 impl Parts<'_> {
-    fn pool(&self, name: &str) -> Option<Arc<Pool>> {
+    fn pool(&self, name: &str, protocol: MailProtocol) -> Option<Arc<Pool>> {
+        let learned = self.learned.get(name);
+        let learned = learned.filter(|learned| learned.probed() == Some(protocol));
         Some(Arc::new(Pool {
             upstream: Arc::clone(self.upstreams.get(name)?),
             plan: self.plans.get(name)?.mail.clone(),
             master: self.masters.get(name).cloned(),
-            learned: Learned::default(),
+            learned: learned.cloned().unwrap_or_default(),
         }))
     }
 }
@@ -199,6 +212,19 @@ fn store(written: &Mail, policy: Option<&Policy>) -> Option<Arc<Store>> {
         None if written.smtp.fans_out() => Some(Arc::new(Store::build(&MailPolicy::default()))),
         None => None,
     }
+}
+
+/// The pools that the listener, its domains and the maps of its users name.
+fn destinations(
+    written: &Mail,
+    auth: &Authenticator,
+    pools: &HashMap<String, Arc<Pool>>,
+) -> Vec<Arc<Pool>> {
+    let mx = written.smtp.mx.iter().flat_map(|mx| mx.upstreams.values());
+    let own = written.upstream.iter().chain(mx).map(|name| name.as_str());
+    let names: BTreeSet<&str> = own.chain(auth.upstreams()).collect();
+    let found = names.into_iter().filter_map(|name| pools.get(name));
+    found.cloned().collect()
 }
 
 fn wants_certificate(written: &Mail) -> bool {

@@ -8,10 +8,10 @@ use alb_core::limit::{self, LimitSet};
 use alb_mail::auth::Authenticator;
 use alb_mail::content::Policy;
 use alb_mail::secret::Secret;
-use alb_mail::{Limits, Parts, Service};
+use alb_mail::{Learned, Limits, Parts, Service};
 
-use super::Named;
 use super::identities::read_password;
+use super::{Named, Snapshot};
 
 /// A listener's service with the limits that are asked before it. `None` for one that cannot be built, which has been said.
 pub type Built = (LimitSet, Option<Arc<Service>>);
@@ -33,6 +33,7 @@ pub fn build(
         plans: &config.upstream,
         masters: &masters,
         authenticators: &authenticators,
+        learned: named.learned,
         policies: &policies,
     };
     let services = config.mail.iter().map(|mail| {
@@ -41,6 +42,23 @@ pub fn build(
         (at_accept, service.map(Arc::new))
     });
     services.collect()
+}
+
+/// What active checks learn of mail servers, with what they know already where they ask the same.
+pub fn learned(config: &Config, previous: Option<&Snapshot>) -> HashMap<String, Arc<Learned>> {
+    let mut all = HashMap::new();
+    for (name, upstream) in &config.upstream {
+        let Some(fresh) = Learned::by_checks(upstream) else {
+            continue;
+        };
+        let before = previous.and_then(|previous| previous.learned.get(name.as_str()));
+        let before = before.filter(|before| before.probed() == fresh.probed());
+        all.insert(
+            name.to_string(),
+            before.cloned().unwrap_or_else(|| Arc::new(fresh)),
+        );
+    }
+    all
 }
 
 /// The limits that are asked at accept, and those that are asked when the user is known.

@@ -25,6 +25,7 @@ use alb_core::limit::lockout::{Lockout, Policy};
 use alb_core::limit::{self, Limits};
 use alb_core::upstream::Upstream;
 use alb_http::Tables;
+use alb_mail::Learned;
 
 /// Everything the workers need to know, at one moment.
 pub struct Snapshot {
@@ -34,6 +35,8 @@ pub struct Snapshot {
     pub listeners: BTreeMap<Endpoint, Arc<Listener>>,
     /// The upstreams by name.
     pub upstreams: HashMap<String, Arc<Upstream>>,
+    /// What active checks have learned of mail servers, by upstream.
+    pub learned: HashMap<String, Arc<Learned>>,
     /// The limits, with their counts.
     pub limits: Limits,
     /// Rejected logins.
@@ -45,6 +48,7 @@ pub struct Snapshot {
 /// What listeners refer to by name, and what they share.
 struct Named<'a> {
     upstreams: &'a HashMap<String, Arc<Upstream>>,
+    learned: &'a HashMap<String, Arc<Learned>>,
     lists: &'a Lists,
     lockout: &'a Arc<Lockout>,
 }
@@ -89,11 +93,13 @@ impl Snapshot {
         facts::check(&config, &mut report);
         let lists = access::build(&config, &mut report);
         let identities = identities::load(&config, &mut report);
-        let upstreams = upstreams::build(&config, &identities, previous, &mut report);
+        let learned = mail::learned(&config, previous);
+        let upstreams = upstreams::build(&config, &identities, &learned, previous, &mut report);
         let mut limits = limit::Builder::new(&config.limit, previous.map(|p| &p.limits));
         let lockout = Arc::new(lockout(&config, previous));
         let named = Named {
             upstreams: &upstreams,
+            learned: &learned,
             lists: &lists,
             lockout: &lockout,
         };
@@ -120,6 +126,7 @@ impl Snapshot {
             config,
             listeners,
             upstreams,
+            learned,
             limits,
             lockout,
             http: Arc::new(http),

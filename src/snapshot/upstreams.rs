@@ -9,14 +9,17 @@ use alb_core::health::Check;
 use alb_core::upstream::sticky::{Key, Sticky};
 use alb_core::upstream::{Settings, Upstream};
 use alb_gm::tls::{Connector, ConnectorPolicy};
+use alb_mail::Learned;
+use alb_mail::secret::Secret;
 
-use super::identities::Identities;
+use super::identities::{Identities, read_password};
 use super::{Snapshot, problems, tls};
 
 /// Builds every upstream that can be built; what is wrong goes to the report.
 pub fn build(
     config: &Config,
     identities: &Identities,
+    learned: &HashMap<String, Arc<Learned>>,
     previous: Option<&Snapshot>,
     report: &mut Report,
 ) -> HashMap<String, Arc<Upstream>> {
@@ -30,7 +33,12 @@ pub fn build(
         // the report it is never used.
         let before = previous.and_then(|p| p.upstreams.get(name.as_str()));
         let mut settings = Settings::new(written, tls);
-        let check = match alb_mail::health::check(written, settings.tls.as_ref()) {
+        let check = match alb_mail::health::check(
+            written,
+            settings.tls.as_ref(),
+            learned.get(name.as_str()),
+            password(written, report),
+        ) {
             Some(mail) => Check::new(written, Some(mail)),
             None => alb_http::health::check(written),
         };
@@ -45,6 +53,13 @@ pub fn build(
         upstreams.insert(name.to_string(), upstream);
     }
     upstreams
+}
+
+/// The password of the account of deep checks.
+fn password(written: &alb_conf::Upstream, report: &mut Report) -> Option<Secret> {
+    let deep = written.health.as_ref()?.deep.as_ref()?;
+    let password = read_password(deep.password_file.as_ref()?, report)?;
+    Some(Secret::copy_of(&password))
 }
 
 /// The cookies of an upstream that has them: with the key of the file, else that of before, else a new one.

@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::address::Reserved;
@@ -149,6 +150,14 @@ impl Dovecot {
     /// The socket by which others have it check passwords.
     pub fn auth_socket(&self) -> PathBuf {
         self.directory.path().join("auth")
+    }
+
+    /// Adds to the configuration and has it read again.
+    pub fn amend(&self, settings: &str) {
+        let path = self.directory.path().join("dovecot.conf");
+        let text = fs::read_to_string(&path).expect("a file of ours");
+        fs::write(path, format!("{text}\n{settings}\n")).expect("a file of ours");
+        self.process.signal(Signal::SIGHUP);
     }
 
     /// The process, for its log.

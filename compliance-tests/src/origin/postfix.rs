@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::address::Reserved;
@@ -102,6 +103,14 @@ impl Postfix {
         entries
             .map(|entry| fs::read(entry.expect("an entry").path()).expect("a message"))
             .collect()
+    }
+
+    /// Adds to the configuration and has it read again.
+    pub fn amend(&self, settings: &str) {
+        let path = self.directory.path().join("etc/main.cf");
+        let text = fs::read_to_string(&path).expect("a file of ours");
+        fs::write(path, format!("{text}\n{settings}\n")).expect("a file of ours");
+        self.process.signal(Signal::SIGHUP);
     }
 
     /// The process, for its log.

@@ -1,5 +1,7 @@
 //! Active checks: settings that fit what is tried, and the TLS they need.
 
+mod deep;
+
 use super::Findings;
 use crate::{Diagnostic, Health, HealthKind, Protocol, Spanned, Upstream, UpstreamProtocol};
 
@@ -19,7 +21,8 @@ pub(super) fn check(upstream: &Upstream, findings: &mut Findings<'_>) {
             "the name of a service has 127 bytes at most",
         ));
     }
-    if health.timeout > health.interval {
+    deep::check(upstream, health, findings);
+    if health.timeout() > health.interval() {
         findings.push(Diagnostic::warning(
             health.span(),
             "a check may take longer than the time between two of them",

@@ -4,12 +4,14 @@ use std::fmt;
 use std::future::Future;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use alb_conf::{Health, HealthKind, Upstream as Written};
 
 use super::script::{Answer, Script};
 use crate::Stream;
+use crate::upstream::{Peer, Upstream};
 
 /// How, and how often, the peers of an upstream are checked.
 #[derive(Debug)]
@@ -53,12 +55,41 @@ pub enum Talk {
 pub struct Foreign {
     /// What a good answer is, for the log.
     pub expected: String,
-    /// Talks; the host is that of the peer unless another is configured. An error says what was seen.
-    pub talk: Box<dyn Fn(Stream, String) -> Conversation + Send + Sync>,
+    /// Talks over a connection to the peer.
+    pub talk: Box<dyn Fn(Stream, Asked) -> Conversation + Send + Sync>,
+}
+
+/// Whom a conversation is with.
+pub struct Asked {
+    /// The host to name, that of the peer.
+    pub host: String,
+    /// The peer.
+    pub peer: Arc<Peer>,
+    /// The upstream it is one of.
+    pub upstream: Arc<Upstream>,
 }
 
 /// A conversation under way.
-pub type Conversation = Pin<Box<dyn Future<Output = Result<(), String>>>>;
+pub type Conversation = Pin<Box<dyn Future<Output = Found>>>;
+
+/// What a check has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A good answer.
+    Good,
+    /// A good answer, and something that its operator is to put right.
+    Flawed(String),
+    /// The peer lives but takes nobody now: speaks neither for nor against it.
+    Busy(String),
+    /// What was seen instead of a good answer.
+    Bad(String),
+}
+
+impl From<Result<(), String>> for Found {
+    fn from(result: Result<(), String>) -> Self {
+        result.map_or_else(Found::Bad, |()| Found::Good)
+    }
+}
 
 impl Check {
     /// The check as written; `None` where there is none, or where `foreign` must be and is not: for gRPC, for HTTP/2, and for
@@ -78,14 +109,13 @@ impl Check {
             (None, _) => Talk::Script(script(health)),
         };
         let upgrades = *written.mail.starttls;
-        let mail = matches!(kind, HealthKind::Smtp | HealthKind::Imap | HealthKind::Pop3);
         Some(Check {
             kind,
             talk,
-            tls: written.tls.is_some() && kind != HealthKind::Tcp && !(mail && upgrades),
+            tls: written.tls.is_some() && kind != HealthKind::Tcp && !(kind.is_mail() && upgrades),
             port: health.port,
-            interval: *health.interval,
-            timeout: *health.timeout,
+            interval: *health.interval(),
+            timeout: *health.timeout(),
             rise: health.rise,
             fall: health.fall,
         })

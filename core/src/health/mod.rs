@@ -8,6 +8,6 @@ mod probe;
 mod prober;
 mod script;
 
-pub use check::{Check, Conversation, Foreign, Talk, named_host, statuses};
+pub use check::{Asked, Check, Conversation, Foreign, Found, Talk, named_host, statuses};
 pub use prober::run;
 pub use script::{Answer, Judgement, Script};

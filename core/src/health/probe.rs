@@ -1,22 +1,29 @@
 //! One check of one peer, with its I/O.
 
+use std::sync::Arc;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::check::{Check, Talk};
+use super::check::{Asked, Check, Found, Talk};
 use super::script::{Answer, Judgement, LONGEST, Script};
 use crate::Stream;
-use crate::upstream::{Peer, PeerAddress, Settings, connector};
+use crate::upstream::{Peer, PeerAddress, Upstream, connector};
 
-/// Checks a peer; an error says what was seen instead of a good answer.
-pub(super) async fn probe(peer: &Peer, settings: &Settings, check: &Check) -> Result<(), String> {
-    match timeout(check.timeout, within(peer, settings, check)).await {
-        Ok(result) => result,
-        Err(_) => Err(format!("no answer within {:?}", check.timeout)),
+/// Checks a peer.
+pub(super) async fn probe(peer: &Arc<Peer>, upstream: &Arc<Upstream>, check: &Check) -> Found {
+    match timeout(check.timeout, within(peer, upstream, check)).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(seen)) => Found::Bad(seen),
+        Err(_) => Found::Bad(format!("no answer within {:?}", check.timeout)),
     }
 }
 
-async fn within(peer: &Peer, settings: &Settings, check: &Check) -> Result<(), String> {
+async fn within(
+    peer: &Arc<Peer>,
+    upstream: &Arc<Upstream>,
+    check: &Check,
+) -> Result<Found, String> {
     let address = match (check.port, peer.address()) {
         (Some(port), PeerAddress::Tcp(address)) => {
             let mut address = *address;
@@ -25,19 +32,27 @@ async fn within(peer: &Peer, settings: &Settings, check: &Check) -> Result<(), S
         }
         (_, address) => address.clone(),
     };
-    let stream = connector::probe(&address, peer, settings, check.tls).await;
+    let stream = connector::probe(&address, peer, upstream.settings(), check.tls).await;
     let stream = stream.map_err(|error| error.to_string())?;
     match &check.talk {
-        Talk::Script(script) => follow(stream, script).await,
+        Talk::Script(script) => Ok(follow(stream, script).await.into()),
         Talk::Http {
             path,
             host,
             statuses,
         } => {
             let host = host.clone().unwrap_or_else(|| authority(peer, &address));
-            follow(stream, &http(path, &host, statuses.clone())).await
+            let script = http(path, &host, statuses.clone());
+            Ok(follow(stream, &script).await.into())
         }
-        Talk::Foreign(foreign) => (foreign.talk)(stream, authority(peer, &address)).await,
+        Talk::Foreign(foreign) => {
+            let asked = Asked {
+                host: authority(peer, &address),
+                peer: Arc::clone(peer),
+                upstream: Arc::clone(upstream),
+            };
+            Ok((foreign.talk)(stream, asked).await)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::sleep;
 
-use super::check::Check;
+use super::check::{Check, Found};
 use super::probe::probe;
 use crate::stats::HealthStats;
 use crate::upstream::verdict::Change;
@@ -78,13 +78,20 @@ async fn attend(
 ) {
     let dice = RandomState::new();
     sleep(part(check.interval.min(FIRST), dice.hash_one(0))).await;
+    let mut before = Found::Good;
     for round in 1u64.. {
-        let result = probe(&peer, upstream.settings(), &check).await;
+        let found = probe(&peer, &upstream, &check).await;
         stats.checks.increment();
-        if result.is_err() {
-            stats.failures.increment();
+        remark(&peer, &check, &found, &before);
+        match &found {
+            Found::Good | Found::Flawed(_) => take(&peer, &check, Ok(()), &stats),
+            Found::Bad(seen) => {
+                stats.failures.increment();
+                take(&peer, &check, Err(seen), &stats);
+            }
+            Found::Busy(_) => {}
         }
-        take(&peer, &check, result, &stats);
+        before = found;
         // From nine to eleven tenths, so that gateways do not ask in step.
         let fifth = part(check.interval / 5, dice.hash_one(round));
         sleep(check.interval - check.interval / 10 + fifth).await;
@@ -96,11 +103,28 @@ fn part(whole: Duration, random: u64) -> Duration {
     whole.mul_f64((random >> 11) as f64 / (1u64 << 53) as f64)
 }
 
+/// Tells of what the verdict does not, when it is new.
+fn remark(peer: &Peer, check: &Check, found: &Found, before: &Found) {
+    let (said, seen) = match (found, before) {
+        // The words may hold a time or a number; once is enough.
+        (Found::Flawed(seen), Found::Good | Found::Busy(_) | Found::Bad(_)) => {
+            ("health check found what needs attention", seen)
+        }
+        (Found::Busy(seen), Found::Good | Found::Flawed(_) | Found::Bad(_)) => (
+            "health check turned away for now: it counts neither for nor against the peer",
+            seen,
+        ),
+        _ => return,
+    };
+    let (upstream, kind) = (peer.upstream(), check.kind.as_str());
+    tracing::warn!(upstream, peer = %peer.address(), kind, seen, "{said}");
+}
+
 /// Notes a result, and tells when it changes the verdict.
-fn take(peer: &Peer, check: &Check, result: Result<(), String>, stats: &HealthStats) {
+fn take(peer: &Peer, check: &Check, result: Result<(), &str>, stats: &HealthStats) {
     let good = result.is_ok();
     let (kind, expected) = (check.kind.as_str(), check.expected());
-    let seen = result.err().unwrap_or_else(|| "a good answer".to_owned());
+    let seen = result.err().unwrap_or("a good answer");
     match peer.verdict().take(good, check.rise, check.fall) {
         Some(Change::Down) => {
             stats.changes.increment();

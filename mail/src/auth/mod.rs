@@ -74,6 +74,12 @@ impl Authenticator {
         !matches!(self.source, Source::Backend)
     }
 
+    /// The upstreams that its own maps send users to; a source may name others.
+    pub fn upstreams(&self) -> impl Iterator<Item = &str> {
+        let (users, domains) = (self.users.by_user.values(), self.users.by_domain.values());
+        users.chain(domains).map(|name| &**name)
+    }
+
     /// What the audit line calls the source.
     pub fn source(&self) -> &'static str {
         match &self.source {

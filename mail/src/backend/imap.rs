@@ -6,6 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 use zeroize::Zeroizing;
 
+mod probe;
+
+pub(super) use self::probe::look;
 use super::exchange::{Said, initial, line_of};
 use super::{
     Failed, Opened, Proof, Refusal, Visit, client_ip, late, next_line, or_best_effort,
@@ -115,16 +118,25 @@ pub(super) async fn log_in(
         if told {
             tagged(wire, b"I ").await?;
         }
-        let mut answer = said(wire, welcome).await?;
-        for piece in attempt.rest {
-            if answer.is_some() {
-                wire.send(&piece).await.map_err(Failed::unreachable)?;
-                answer = said(wire, welcome).await?;
-            }
-        }
-        Ok(answer)
+        finish(wire, welcome, attempt.rest).await
     };
     saying.await.map_err(late)
+}
+
+/// Hears what the server says to the command, and gives it what follows.
+async fn finish(
+    wire: &mut Wire,
+    welcome: &mut Vec<u8>,
+    rest: Vec<Zeroizing<Vec<u8>>>,
+) -> Result<Said, Failed> {
+    let mut answer = said(wire, welcome).await?;
+    for piece in rest {
+        if answer.is_some() {
+            wire.send(&piece).await.map_err(Failed::unreachable)?;
+            answer = said(wire, welcome).await?;
+        }
+    }
+    Ok(answer)
 }
 
 /// The login command, and what follows at each `+`.
@@ -159,19 +171,25 @@ impl Attempt {
             (_, Proof::Message(mechanism, message), _, _) => {
                 Self::by_sasl(mechanism.name(), message.as_bytes(), offers)
             }
-            (_, Proof::Password(password), _, _) if offers.has_word("AUTH", "PLAIN") => {
-                Self::by_sasl(
-                    "PLAIN",
-                    &plain_message(visit.authzid, user, password.as_bytes()),
-                    offers,
-                )
-            }
             (_, Proof::Password(password), _, _) => {
-                Ok(Self::by_login(user.as_bytes(), password.as_bytes()))
+                Self::by_password(visit.authzid, user, password.as_bytes(), offers)
             }
             _ => Err(Failed::Unavailable(
                 "there is nothing to log in with".into(),
             )),
+        }
+    }
+
+    fn by_password(
+        authzid: &str,
+        user: &str,
+        password: &[u8],
+        offers: &Offers,
+    ) -> Result<Self, Failed> {
+        // LOGIN cannot say for whom the user acts.
+        match offers.has_word("AUTH", "PLAIN") || !authzid.is_empty() {
+            true => Self::by_sasl("PLAIN", &plain_message(authzid, user, password), offers),
+            false => Ok(Self::by_login(user.as_bytes(), password)),
         }
     }
 

@@ -7,6 +7,7 @@ pub mod imap;
 pub mod pop3;
 pub mod smtp;
 
+mod deep;
 mod exchange;
 mod learn;
 mod refusal;
@@ -23,8 +24,9 @@ use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout_at;
 
+pub(crate) use self::deep::{Account, Deep, Envelope, look};
 pub use self::exchange::{Pending, Step};
-pub use self::learn::{offers, offers_of};
+pub use self::learn::offers;
 pub use self::refusal::{Refusal, words};
 pub use self::trial::{Heard, hear};
 use crate::audit;
@@ -265,7 +267,8 @@ pub(crate) async fn open(
     let shake = starttls.then_some(secure);
     let as_learned = client.is_some() && header.is_empty() && !starttls;
     let known = as_learned.then(|| known(service, pool, peer)).flatten();
-    greet(stream, service.protocol, &service.hostname, shake, known).await
+    let wire = Wire::new(stream);
+    greet(wire, service.protocol, &service.hostname, shake, known).await
 }
 
 /// What the servers of the pool are known to offer on a connection like this, so that this one needs not be asked. Only for
@@ -284,13 +287,12 @@ fn known(service: &Service, pool: &Pool, peer: &PeerRef) -> Option<Offers> {
 /// Hears a server's greeting, has TLS begin if there is a handshake (`shake`), and finds out what the server offers, if it
 /// is not `known`.
 pub(crate) async fn greet(
-    stream: Stream,
+    mut wire: Wire,
     protocol: MailProtocol,
     hostname: &str,
     shake: Option<impl AsyncFnOnce(Socket) -> Result<Stream, Failed>>,
     known: Option<Offers>,
 ) -> Result<Opened, Failed> {
-    let mut wire = Wire::new(stream);
     let banner = match protocol {
         MailProtocol::Imap => imap::greeted(&mut wire).await?,
         MailProtocol::Pop3 => pop3::greeted(&mut wire).await?,

@@ -6,6 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 use zeroize::Zeroizing;
 
+mod probe;
+
+pub(super) use self::probe::look;
 use super::exchange::{Said, line_of};
 use super::imap::plain_message;
 use super::{
@@ -14,7 +17,6 @@ use super::{
 };
 use crate::capabilities::Offers;
 use crate::sasl::MAX_LINE;
-use crate::secret::Secret;
 use crate::service::Pool;
 use crate::wire::Wire;
 
@@ -162,37 +164,55 @@ async fn present(
         (_, Proof::Message(mechanism, message), _, _) => {
             sasl(wire, mechanism.name(), message.as_bytes(), offers).await
         }
-        (_, Proof::Password(password), _, _) if takes_user(offers) => {
-            let reply = say(wire, format!("USER {user}\r\n").as_bytes()).await?;
-            if !reply.starts_with(b"+OK") {
-                // It may have left with that.
-                if unasked && let Ok(its) = capabilities(wire).await {
-                    *offers = its;
-                }
-                return match takes_user(offers) {
-                    true => Ok(reply),
-                    false => by_sasl(wire, visit, password, offers).await,
-                };
-            }
-            let command = Zeroizing::new([b"PASS ", password.as_bytes(), b"\r\n"].concat());
-            say(wire, &command).await.map_err(late)
+        (_, Proof::Password(password), _, _) => {
+            let password = password.as_bytes();
+            by_password(wire, visit.authzid, user, password, offers, unasked).await
         }
-        (_, Proof::Password(password), _, _) => by_sasl(wire, visit, password, offers).await,
         _ => Err(Failed::Unavailable(
             "there is nothing to log in with".to_owned(),
         )),
     }
 }
 
-/// A password where USER is not taken.
-async fn by_sasl(
+/// By USER and PASS where they are taken; they cannot say for whom the user acts. A server that has not been asked (`unasked`)
+/// what it offers, and refuses USER, is asked then.
+async fn by_password(
     wire: &mut Wire,
-    visit: &Visit<'_>,
-    password: &Secret,
-    offers: &Offers,
+    authzid: &str,
+    user: &str,
+    password: &[u8],
+    offers: &mut Offers,
+    unasked: bool,
 ) -> Result<BytesMut, Failed> {
-    let user = visit.user.unwrap_or_default();
-    let message = plain_message(visit.authzid, user, password.as_bytes());
+    if takes_user(offers) && authzid.is_empty() {
+        let reply = say(
+            wire,
+            format!(
+                "USER {user}
+"
+            )
+            .as_bytes(),
+        )
+        .await?;
+        if reply.starts_with(b"+OK") {
+            let command = Zeroizing::new(
+                [
+                    b"PASS ", password, b"
+",
+                ]
+                .concat(),
+            );
+            return say(wire, &command).await.map_err(late);
+        }
+        // It may have left with that.
+        if unasked && let Ok(its) = capabilities(wire).await {
+            *offers = its;
+        }
+        if takes_user(offers) {
+            return Ok(reply);
+        }
+    }
+    let message = plain_message(authzid, user, password);
     sasl(wire, "PLAIN", &message, offers).await
 }
 

@@ -20,15 +20,26 @@ impl Refusal {
             // RFC 4954 § 6: 535 5.7.8; some servers name the class only.
             return self.code.starts_with("535");
         }
-        let code = self.text.strip_prefix('[').and_then(|rest| {
-            let (code, _) = rest.split_once([']', ' '])?;
-            Some(code.to_ascii_uppercase())
-        });
-        match code.as_deref() {
+        match self.word().as_deref() {
             // RFC 5530 § 3, RFC 3206 § 4.
             None | Some("AUTHENTICATIONFAILED" | "AUTH") => true,
             Some(_) => false,
         }
+    }
+
+    /// Whether it says that the account has too many sessions, or is in use.
+    pub fn is_for_now(&self) -> bool {
+        matches!(
+            self.word().as_deref(),
+            Some("LIMIT" | "IN-USE" | "INUSE" | "LOGIN-DELAY")
+        )
+    }
+
+    /// The code in brackets, in capitals.
+    fn word(&self) -> Option<String> {
+        let rest = self.text.strip_prefix('[')?;
+        let (code, _) = rest.split_once([']', ' '])?;
+        Some(code.to_ascii_uppercase())
     }
 }
 

@@ -7,6 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+mod probe;
+
+pub(super) use self::probe::look;
 use super::exchange::{Said, initial, line_of};
 use super::imap::plain_message;
 use super::{
@@ -90,7 +93,8 @@ pub(super) async fn said(wire: &mut Wire) -> Result<Said, Failed> {
 fn understood(reply: &Reply) -> Result<Said, Failed> {
     match reply.code {
         235 => Ok(None),
-        334 => Ok(Some(reply.text().into_bytes())),
+        // All of it: challenges are longer than what one says.
+        334 => Ok(Some(reply.texts().last().unwrap_or_default().to_vec())),
         _ => Err(refused(reply)),
     }
 }
@@ -119,27 +123,35 @@ async fn present(
         (_, Proof::Message(mechanism, message), _, _) => {
             sasl(wire, mechanism.name(), message.as_bytes(), offers).await
         }
-        (_, Proof::Password(password), _, _) if offers.has_word("AUTH", "PLAIN") => {
-            sasl(
-                wire,
-                "PLAIN",
-                &plain_message(visit.authzid, user, password.as_bytes()),
-                offers,
-            )
-            .await
+        (_, Proof::Password(password), _, _) => {
+            by_password(wire, visit.authzid, user, password.as_bytes(), offers).await
         }
-        (_, Proof::Password(password), _, _) if offers.has_word("AUTH", "LOGIN") => {
-            by_prompts(wire, user.as_bytes(), password.as_bytes()).await
-        }
-        (_, Proof::Password(_), _, _) => Err(Failed::Unfit(
-            "it offers no mechanism for passwords (AUTH PLAIN or LOGIN) on this connection"
-                .to_owned(),
-        )),
         _ => Err(Failed::Unavailable(
             "there is nothing to log in with".to_owned(),
         )),
     };
     reply.map(Some)
+}
+
+async fn by_password(
+    wire: &mut Wire,
+    authzid: &str,
+    user: &str,
+    password: &[u8],
+    offers: &Offers,
+) -> Result<Reply, Failed> {
+    if offers.has_word("AUTH", "PLAIN") {
+        let message = plain_message(authzid, user, password);
+        return sasl(wire, "PLAIN", &message, offers).await;
+    }
+    // LOGIN cannot say for whom the user acts.
+    match offers.has_word("AUTH", "LOGIN") && authzid.is_empty() {
+        true => by_prompts(wire, user.as_bytes(), password).await,
+        false => Err(Failed::Unfit(
+            "it offers no mechanism for passwords (AUTH PLAIN or LOGIN) on this connection"
+                .to_owned(),
+        )),
+    }
 }
 
 async fn sasl(

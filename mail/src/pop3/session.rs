@@ -50,7 +50,7 @@ impl Dialogue for Session {
 
     async fn greet(&mut self, client: &mut Client) -> Result<(), Stop> {
         let service = &client.service;
-        let pool = backend::offers(service, &service.pool).await;
+        let pool = backend::offers(service).await;
         self.promised = pool.only(&PASSED_ON);
         self.mechanisms = service.mechanisms_with(&pool);
         let mut greeting = format!("+OK {} ready", service.hostname);

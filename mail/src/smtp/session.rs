@@ -176,7 +176,7 @@ impl Session {
             let ip = backend::client_ip(&client.info);
             client.name = ClientName::of(ip, client.worker.resolver.as_ref()).await;
         }
-        let pool = backend::offers_of(service, service.mx_pools()).await;
+        let pool = backend::offers(service).await;
         self.offers = offered(&pool, service);
         self.mechanisms = service.mechanisms_with(&pool);
         let greeting = format!("220 {} ESMTP ready\r\n", service.hostname);
