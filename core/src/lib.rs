@@ -22,7 +22,7 @@ pub mod stream;
 pub mod upstream;
 
 pub use alb_gm::tls;
-pub use alb_gm::tls::{Certificate, ClientVerify, Protocol, TlsInfo, client_hello};
+pub use alb_gm::tls::{Certificate, Peer, Protocol, TlsInfo, client_hello};
 pub use alb_gm::{digest, sm3};
 pub use conn_info::ConnInfo;
 pub use error::{Error, Kind, Side};

@@ -3,9 +3,11 @@
 mod common;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alb_certs::Algorithm;
+use alb_certs::issue::{CrlPlan, Leaf, Revoked, Validity};
+use alb_certs::time::Time;
 use alb_gm::tls::*;
 use common::*;
 
@@ -27,10 +29,10 @@ async fn twice(server: &AcceptorPolicy, client: &ConnectorPolicy) -> bool {
     let whom = |s: &TlsStream<_>| {
         s.info()
             .peer
-            .as_ref()
+            .verified()
             .map(|p| (p.sign.subject(), p.encrypt.is_some()))
     };
-    if server.info().resumed && server.info().client_verify == ClientVerify::Success {
+    if server.info().resumed && server.info().peer.verdict() == "SUCCESS" {
         assert!(
             whom(&server).is_some(),
             "a resumed session still knows the client"
@@ -117,5 +119,99 @@ async fn a_session_of_one_name_is_not_resumed_under_another() {
         let (mut server, mut client) = (server.unwrap(), client.unwrap());
         talk(&mut server, &mut client).await;
         assert_eq!(server.info().resumed, resumed, "{name}");
+    }
+}
+
+/// A client that shows a certificate of `leaf`.
+fn showing(ca: &alb_certs::issue::Ca, protocol: Protocol, leaf: &Leaf) -> Connector {
+    let identity = match protocol {
+        Protocol::Tlcp => paired(&ca.issue_pair(leaf).unwrap()),
+        _ => ordinary(&ca.issue(Algorithm::P256, leaf).unwrap()),
+    };
+    let policy = ConnectorPolicy {
+        identity: Some(identity),
+        ..caller(ca, protocol)
+    };
+    Connector::new(&policy).unwrap()
+}
+
+/// A listener of all protocols that requires certificates.
+fn asking(ca: &alb_certs::issue::Ca, trust: Trust) -> Acceptor {
+    let policy = AcceptorPolicy {
+        client_auth: ClientAuth {
+            trust,
+            ..mutual(ca)
+        },
+        ..listener(&both(ca))
+    };
+    Acceptor::new(&policy).unwrap()
+}
+
+/// A connection that succeeds; whether it resumed.
+async fn resumes(acceptor: &Acceptor, connector: &Connector) -> bool {
+    let (server, client) = shake(acceptor, connector, NAME).await;
+    let (mut server, mut client) = (server.unwrap(), client.unwrap());
+    talk(&mut server, &mut client).await;
+    server.info().resumed
+}
+
+/// Goes on connecting until that fails, and says why; nothing else shows that a second has passed.
+async fn until_refused(acceptor: &Acceptor, connector: &Connector) -> Reason {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(60) {
+        match shake(acceptor, connector, NAME).await {
+            (Err(refused), _) => return refused.reason,
+            (Ok(mut server), Ok(mut client)) => talk(&mut server, &mut client).await,
+            (Ok(_), Err(_)) => {}
+        }
+    }
+    panic!("a session has outlived the certificate");
+}
+
+#[tokio::test]
+async fn no_chain_of_resumptions_outlives_the_certificate() {
+    let ca = authority();
+    for protocol in Protocol::ALL {
+        let now = Time::now();
+        let validity = Validity {
+            not_before: now.plus(-300),
+            not_after: now.plus(3),
+        };
+        let connector = showing(&ca, protocol, &Leaf::client("alice").valid(validity));
+        let acceptor = asking(&ca, trust(&[&ca]));
+        assert!(!resumes(&acceptor, &connector).await, "{protocol}");
+        assert!(resumes(&acceptor, &connector).await, "{protocol}");
+        let reason = until_refused(&acceptor, &connector).await;
+        assert_eq!(reason, Reason::CertificateExpired, "{protocol}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_does_not_survive_new_authorities_or_a_new_list() {
+    let ca = authority();
+    let other = alb_certs::issue::Ca::root(Algorithm::Sm2, "Somebody Else").unwrap();
+    for protocol in Protocol::ALL {
+        let leaf = Leaf::client("alice");
+        let pair = ca.issue_pair(&leaf).unwrap();
+        let one = ca.issue(Algorithm::P256, &leaf).unwrap();
+        let revoked = [&pair.sign, &pair.encrypt, &one].map(|i| Revoked::now(&i.serial));
+        let list = ca.crl(&CrlPlan::weekly(1), &revoked).unwrap();
+        let identity = match protocol {
+            Protocol::Tlcp => paired(&pair),
+            _ => ordinary(&one),
+        };
+        for (changed, reason) in [
+            (trust(&[&other]), Reason::CertificateUnknownIssuer),
+            (revoking(&[&ca], &[&list]), Reason::CertificateRevoked),
+        ] {
+            let connector = Connector::new(&ConnectorPolicy {
+                identity: Some(identity.clone()),
+                ..caller(&ca, protocol)
+            })
+            .unwrap();
+            assert!(!resumes(&asking(&ca, trust(&[&ca])), &connector).await);
+            let (refused, _) = shake(&asking(&ca, changed), &connector, NAME).await;
+            assert_eq!(refused.unwrap_err().reason, reason, "{protocol}");
+        }
     }
 }

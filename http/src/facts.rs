@@ -57,14 +57,14 @@ pub fn forwarded_node(address: IpAddr) -> String {
 }
 
 fn text(tls: &TlsInfo, fact: TlsFact) -> Option<String> {
-    let sign = || tls.peer.as_ref().map(|p| &p.sign);
-    let encrypt = || tls.peer.as_ref().and_then(|p| p.encrypt.as_ref());
+    let sign = || tls.peer.verified().map(|p| &p.sign);
+    let encrypt = || tls.peer.verified().and_then(|p| p.encrypt.as_ref());
     Some(match fact {
         TlsFact::Protocol => tls.protocol.as_str().to_owned(),
         TlsFact::Suite => tls.suite.to_owned(),
         TlsFact::Sni => tls.sni.clone()?,
         TlsFact::SessionReused => if tls.resumed { "yes" } else { "no" }.to_owned(),
-        TlsFact::ClientVerify => tls.client_verify.as_str().to_owned(),
+        TlsFact::ClientVerify => tls.peer.verdict().to_owned(),
         TlsFact::ClientSubject => sign()?.subject(),
         TlsFact::ClientIssuer => sign()?.issuer(),
         TlsFact::ClientSerial => sign()?.serial(),

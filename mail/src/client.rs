@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alb_core::limit::Permit;
-use alb_core::tls::Acceptor;
-use alb_core::{ConnInfo, Side, Socket, Stream, handshake};
+use alb_core::tls::{Acceptor, Rejection};
+use alb_core::{ConnInfo, Peer, Side, Socket, Stream, handshake};
 use bytes::BytesMut;
 use tokio::time::{sleep, timeout, timeout_at};
 
@@ -283,9 +283,12 @@ impl Client {
         };
         match acceptor.accept(socket).await {
             Ok(stream) => {
-                worker
-                    .stats
-                    .handshake(stream.info().protocol, stream.info().resumed);
+                match stream.info().peer.rejection() {
+                    Some(rejection) => worker.stats.handshake_failed(rejection.reason),
+                    None => worker
+                        .stats
+                        .handshake(stream.info().protocol, stream.info().resumed),
+                }
                 info.tls = Some(Rc::new(stream.info().clone()));
                 record.secured(&info);
                 let wire = Wire::new(Stream::Tls(Box::new(stream)));
@@ -313,20 +316,44 @@ impl Client {
         }
     }
 
-    /// Turns the client away if it has not shown a certificate where it must. The handshake lets it pass, so that it can be
-    /// told why.
+    /// Turns the client away if it has not shown a certificate where it must, or has shown one that is not good. The
+    /// handshake lets it pass, so that it can be told why.
     async fn certified(self) -> Option<Self> {
-        let shown = self.info.tls.as_ref().is_some_and(|tls| tls.peer.is_some());
-        if shown || !self.service.wants_certificate {
-            return Some(self);
-        }
+        let peer = self.info.tls.as_ref().map(|tls| &tls.peer);
+        let why = match peer {
+            Some(Peer::Rejected(rejection)) => {
+                self.log_rejection(rejection);
+                Refused::BadCertificate
+            }
+            Some(Peer::Verified(_)) => return Some(self),
+            _ if !self.service.wants_certificate => return Some(self),
+            _ => {
+                self.log_missing_certificate();
+                Refused::NoCertificate
+            }
+        };
+        Box::pin(turn_away(self, why)).await;
+        None
+    }
+
+    fn log_rejection(&self, rejection: &Rejection) {
+        let help = match rejection.help.as_str() {
+            "" => "give the client a certificate that an authority in `client_auth.ca` has issued",
+            help => help,
+        };
+        tracing::warn!(
+            client = %self.info.peer, listener = %self.service.name, reason = rejection.reason.as_str(), help,
+            "client turned away: {}; expected a good certificate, or none with `client_auth.mode = \"optional\"`",
+            rejection.message
+        );
+    }
+
+    fn log_missing_certificate(&self) {
         tracing::warn!(
             client = %self.info.peer, listener = %self.service.name,
             help = "the listener has `client_auth = { mode = \"required\" }`: give the client a certificate of its CA",
             "client turned away: it has shown no certificate"
         );
-        Box::pin(turn_away(self, Refused::NoCertificate)).await;
-        None
     }
 
     /// Says the last words, closes, and writes the line of the log.

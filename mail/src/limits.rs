@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use alb_core::ClientVerify;
 use alb_core::limit::{Decision, KeySource, Keys, LimitSet};
 
 use crate::client::{Client, Stop};
@@ -100,9 +99,8 @@ impl Keys for Client {
             }
             KeySource::Certificate => {
                 let tls = self.info.tls.as_deref()?;
-                let peer = tls.peer.as_ref()?;
-                (tls.client_verify == ClientVerify::Success)
-                    .then(|| peer.sign.subject().into_bytes().into())
+                let subject = tls.peer.verified()?.sign.subject();
+                Some(subject.into_bytes().into())
             }
             _ => None,
         }

@@ -27,6 +27,8 @@ pub enum Refused {
     LockedOut,
     /// It has not shown the certificate that the listener requires.
     NoCertificate,
+    /// It has shown a certificate that is not good.
+    BadCertificate,
 }
 
 impl Refused {
@@ -51,6 +53,9 @@ impl Refused {
             (Self::NoCertificate, Smtp) => "421 4.7.1 No required SSL certificate\r\n",
             (Self::NoCertificate, Imap) => "* BYE No required SSL certificate\r\n",
             (Self::NoCertificate, Pop3) => "-ERR No required SSL certificate\r\n",
+            (Self::BadCertificate, Smtp) => "421 4.7.1 SSL certificate error\r\n",
+            (Self::BadCertificate, Imap) => "* BYE SSL certificate error\r\n",
+            (Self::BadCertificate, Pop3) => "-ERR SSL certificate error\r\n",
         }
     }
 
@@ -61,6 +66,7 @@ impl Refused {
             Self::TooMany => "too_many_connections",
             Self::LockedOut => "locked_out",
             Self::NoCertificate => "no_certificate",
+            Self::BadCertificate => "bad_certificate",
         }
     }
 }
@@ -132,6 +138,7 @@ mod tests {
             Refused::TooMany,
             Refused::LockedOut,
             Refused::NoCertificate,
+            Refused::BadCertificate,
         ];
         for why in all {
             for (protocol, starts) in [

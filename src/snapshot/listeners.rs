@@ -158,9 +158,9 @@ fn acceptor(
     let groups = tls::groups(&written.groups, report);
     let mut client_auth = client_auth(&written.client_auth, report);
     if let Some(asked) = client_auth.as_mut().filter(|_| is_mail) {
-        // A client without a certificate is told so in its protocol.
-        if asked.mode == ClientAuthMode::Required {
-            asked.mode = ClientAuthMode::Optional;
+        // A client without a certificate, or with a bad one, is told so in its protocol.
+        if asked.mode != ClientAuthMode::Off {
+            asked.mode = ClientAuthMode::Told;
         }
     }
     let policy = AcceptorPolicy {

@@ -27,7 +27,7 @@ impl Keys for Asked<'_> {
                 Some(Cow::Borrowed(name.as_bytes()))
             }
             KeySource::Certificate => {
-                let subject = tls?.peer.as_ref()?.sign.subject();
+                let subject = tls?.peer.verified()?.sign.subject();
                 Some(Cow::Owned(subject.into_bytes()))
             }
             _ => None,

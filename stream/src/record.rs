@@ -135,7 +135,7 @@ impl Record {
             out.extend_from_slice(b" sni=\"");
             escape::text(out, tls.sni.as_deref().unwrap_or("-").as_bytes());
             out.extend_from_slice(b"\" subject=\"");
-            let subject = tls.peer.as_ref().map(|peer| peer.sign.subject());
+            let subject = tls.peer.verified().map(|peer| peer.sign.subject());
             escape::text(out, subject.as_deref().unwrap_or("-").as_bytes());
             out.push(b'"');
         }

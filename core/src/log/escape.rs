@@ -49,7 +49,7 @@ pub fn json_tls(out: &mut Vec<u8>, tls: &TlsInfo) {
         json_member(out, "tls_sni", sni.as_bytes());
     }
     let _ = write!(out, ",\"tls_resumed\":{}", tls.resumed);
-    if let Some(peer) = &tls.peer {
+    if let Some(peer) = tls.peer.verified() {
         json_member(out, "tls_client", peer.sign.subject().as_bytes());
     }
 }

@@ -59,17 +59,15 @@ fn header(client: &ConnInfo, sni: Option<&str>) -> Header {
     header.authority = tls.sni.clone();
     header.alpn = tls.alpn.as_ref().map(|name| name.as_bytes().to_vec());
     let subject = |peer: &alb_gm::tls::PeerCertificates| peer.sign.subject_values(COMMON_NAME);
+    let shown = tls.peer.verified();
     header.tls = Some(Tls {
         active: true,
-        certificate_on_connection: tls.peer.is_some() && !tls.resumed,
-        certificate_in_session: tls.peer.is_some(),
+        certificate_on_connection: shown.is_some() && !tls.resumed,
+        certificate_in_session: shown.is_some(),
         // A client whose certificate is not good does not get this far.
-        verified: true,
+        verified: tls.peer.rejection().is_none(),
         version: Some(tls.protocol.as_str().to_owned()),
-        common_name: tls
-            .peer
-            .as_ref()
-            .and_then(|peer| subject(peer).into_iter().next()),
+        common_name: shown.and_then(|peer| subject(peer).into_iter().next()),
         cipher: Some(tls.suite.to_owned()),
         ..Tls::default()
     });

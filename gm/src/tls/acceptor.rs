@@ -7,8 +7,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::client_hello::ClientHello;
+use super::diagnose::certificates;
 use super::directory::Directory;
 use super::error::{HandshakeError, Reason};
+use super::ffi::sessions;
 use super::first_record;
 use super::handshake::{self, Side, take_leave};
 use super::info::TlsInfo;
@@ -22,6 +24,7 @@ pub struct Acceptor {
     directory: Directory,
     allowed: Vec<Protocol>,
     asks_clients: bool,
+    tells_clients: bool,
     prefer_gm: bool,
     timeout: Duration,
 }
@@ -54,6 +57,7 @@ impl Acceptor {
             directory,
             allowed,
             asks_clients,
+            tells_clients: policy.client_auth.mode == ClientAuthMode::Told,
             prefer_gm: policy.prefer_gm,
             timeout: policy.handshake_timeout,
         })
@@ -102,16 +106,23 @@ impl Acceptor {
             .map_err(|e| internal(&e))?;
         match outcome {
             Ok(()) => {
-                let info = TlsInfo::of(ssl.ssl(), hello.sni.clone(), self.asks_clients);
+                let failure = verify::take(ssl.ssl()).failure;
+                let refused = failure.map(|failure| certificates::refused(&failure, Side::Server));
+                if refused.is_some() {
+                    sessions::forget_session(ssl.ssl());
+                }
+                let name = hello.sni.clone();
+                let info = TlsInfo::of(ssl.ssl(), name, self.asks_clients, refused);
                 Ok(TlsStream::new(ssl, info))
             }
             Err(error) => {
-                let error = diagnose::explain(
-                    error,
-                    ssl.get_ref().ended,
-                    Side::Server,
-                    &verify::take(ssl.ssl()),
-                );
+                let mut notes = verify::take(ssl.ssl());
+                if self.tells_clients {
+                    // It is not what the handshake ended by.
+                    notes.failure = None;
+                }
+                let ended = ssl.get_ref().ended;
+                let error = diagnose::explain(error, ended, Side::Server, &notes);
                 take_leave(&mut ssl.get_mut().stream, &[]).await;
                 Err(error)
             }

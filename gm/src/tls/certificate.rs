@@ -302,7 +302,8 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
         .ok()
 }
 
-fn unix(time: &Asn1TimeRef) -> i64 {
+/// Seconds since 1970.
+pub(super) fn unix(time: &Asn1TimeRef) -> i64 {
     let epoch = Asn1Time::from_unix(0).and_then(|epoch| epoch.diff(time));
     epoch.map_or(0, |d| i64::from(d.days) * 86_400 + i64::from(d.secs))
 }

@@ -97,7 +97,7 @@ impl Connector {
             .map_err(|e| internal(&e))?;
         match outcome {
             Ok(()) => {
-                let info = TlsInfo::of(ssl.ssl(), Some(name.to_owned()), self.verify);
+                let info = TlsInfo::of(ssl.ssl(), Some(name.to_owned()), self.verify, None);
                 Ok(TlsStream::new(ssl, info))
             }
             Err(error) => {

@@ -11,13 +11,15 @@ use openssl::x509::X509Name;
 use std::time::Duration;
 
 use super::certificate::KeyKind;
+use super::ffi::sessions;
 use super::identity::{Certified, Identity, Kind};
 use super::policy::{
     AcceptorPolicy, ClientAuthMode, ConnectorPolicy, MAX_SESSION_LIFETIME, named_groups,
 };
 use super::sessions::Sessions;
 use super::suites::{self, Suite};
-use super::{PolicyError, Protocol, Trust, ffi, verify};
+use super::verify::{self, Clients};
+use super::{PolicyError, Protocol, Trust, ffi};
 
 /// Separates the sessions of one use of the library from another's; a context has its own cache anyway. Required by
 /// Tongsuo when clients show certificates.
@@ -114,7 +116,7 @@ pub(super) fn client(
     } else {
         SslVerifyMode::NONE
     };
-    verify::install(&mut context, mode)?;
+    verify::install(&mut context, mode, None)?;
     sessions.install(&mut context)?;
     if !policy.alpn.is_empty() {
         context.set_alpn_protos(&alpn_list(&policy.alpn))?;
@@ -186,12 +188,18 @@ fn ask_clients(context: &mut SslContextBuilder, policy: &AcceptorPolicy) -> Resu
     let auth = &policy.client_auth;
     let mode = match auth.mode {
         ClientAuthMode::Off => return Ok(()),
-        ClientAuthMode::Optional => SslVerifyMode::PEER,
+        ClientAuthMode::Optional | ClientAuthMode::Told => SslVerifyMode::PEER,
         ClientAuthMode::Required => SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
     };
     context.set_cert_store(auth.trust.store()?);
     context.set_verify_depth(auth.depth);
-    verify::install(context, mode)?;
+    let rules = Clients {
+        told: auth.mode == ClientAuthMode::Told,
+        lists_end: auth.trust.lists_end(),
+        lifetime: policy.session_lifetime.min(MAX_SESSION_LIFETIME),
+    };
+    verify::install(context, mode, Some(rules))?;
+    sessions::heed_ends(context);
     let mut names = Stack::<X509Name>::new()?;
     for authority in auth.trust.authorities() {
         names.push(authority.subject_name().to_owned()?)?;

@@ -1,7 +1,7 @@
 //! From the library's error codes to a reason, a sentence and a remedy.
 
 mod alerts;
-mod certificates;
+pub(super) mod certificates;
 
 use std::io::ErrorKind;
 

@@ -1,5 +1,7 @@
-//! The calls variant-ssl does not wrap. All `unsafe` of `tls` is here, each block with its reason.
+//! The calls variant-ssl does not wrap. All `unsafe` of `tls` is here and in `sessions`, each block with its reason.
 #![allow(unsafe_code)]
+
+pub(super) mod sessions;
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 use std::io::{Read, Write};

@@ -1,8 +1,12 @@
 //! What was negotiated on a connection, and with whom.
 
+use std::sync::Arc;
+
 use openssl::ssl::{SslRef, SslVersion};
+use openssl::x509::X509VerifyResult;
 
 use super::certificate::Certificate;
+use super::error::{HandshakeError, Reason};
 use super::{Protocol, ffi, groups, suites};
 
 /// The facts of an established connection.
@@ -20,10 +24,8 @@ pub struct TlsInfo {
     pub alpn: Option<String>,
     /// An earlier session was resumed.
     pub resumed: bool,
-    /// The peer's certificates, if it sent any.
-    pub peer: Option<PeerCertificates>,
-    /// Whether those were checked.
-    pub client_verify: ClientVerify,
+    /// What the peer's certificates are worth.
+    pub peer: Peer,
 }
 
 /// The certificates of the other side.
@@ -35,21 +37,87 @@ pub struct PeerCertificates {
     pub encrypt: Option<Certificate>,
 }
 
-/// Outcome of checking the peer's certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientVerify {
-    /// No certificate was asked for or sent, or checking is switched off.
+/// The certificates of the other side, by what they are worth. Only verified ones say who the peer is.
+#[derive(Debug, Clone)]
+pub enum Peer {
+    /// None was asked for, or none was shown.
     None,
-    /// The certificate was checked and found good.
-    Success,
+    /// They were checked and found good.
+    Verified(PeerCertificates),
+    /// They were shown to a side that does not check any: an upstream's, with `verify = false`.
+    Unchecked(PeerCertificates),
+    /// They were checked and refused, and the handshake went on so that the client can be told.
+    Rejected(Arc<Rejection>),
 }
 
-impl ClientVerify {
-    /// `NONE` or `SUCCESS`, the words nginx uses for `$ssl_client_verify`.
-    pub fn as_str(self) -> &'static str {
+/// Certificates that were refused.
+#[derive(Debug)]
+pub struct Rejection {
+    /// Why, as one of a closed set.
+    pub reason: Reason,
+    /// One sentence: what was seen and what was expected.
+    pub message: String,
+    /// What to do about it; may be empty.
+    pub help: String,
+    /// What was shown; for logs only.
+    pub shown: PeerCertificates,
+}
+
+impl Peer {
+    /// The certificates that say who the peer is.
+    pub fn verified(&self) -> Option<&PeerCertificates> {
         match self {
-            ClientVerify::None => "NONE",
-            ClientVerify::Success => "SUCCESS",
+            Peer::Verified(peer) => Some(peer),
+            Peer::None | Peer::Unchecked(_) | Peer::Rejected(_) => None,
+        }
+    }
+
+    /// What the peer has shown, good or not: for logs and reports, not to know the peer by.
+    pub fn shown(&self) -> Option<&PeerCertificates> {
+        match self {
+            Peer::None => None,
+            Peer::Verified(peer) | Peer::Unchecked(peer) => Some(peer),
+            Peer::Rejected(rejection) => Some(&rejection.shown),
+        }
+    }
+
+    /// Why the certificates were refused, if they were.
+    pub fn rejection(&self) -> Option<&Rejection> {
+        match self {
+            Peer::Rejected(rejection) => Some(rejection),
+            Peer::None | Peer::Verified(_) | Peer::Unchecked(_) => None,
+        }
+    }
+
+    /// `NONE`, `SUCCESS` or `FAILED`, the words nginx uses for `$ssl_client_verify`.
+    pub fn verdict(&self) -> &'static str {
+        match self {
+            Peer::None | Peer::Unchecked(_) => "NONE",
+            Peer::Verified(_) => "SUCCESS",
+            Peer::Rejected(_) => "FAILED",
+        }
+    }
+
+    /// `checked`: certificates had to pass our checks. `refused`: these have not.
+    fn of(
+        ssl: &SslRef,
+        protocol: Protocol,
+        checked: bool,
+        refused: Option<HandshakeError>,
+    ) -> Peer {
+        let Some(shown) = peer(ssl, protocol) else {
+            return Peer::None;
+        };
+        match refused {
+            Some(error) => Peer::Rejected(Arc::new(Rejection {
+                reason: error.reason,
+                message: error.message,
+                help: error.help,
+                shown,
+            })),
+            // Of a resumed session, the result of its full handshake.
+            None if checked && ssl.verify_result() == X509VerifyResult::OK => Peer::Verified(shown),
+            None => Peer::Unchecked(shown),
         }
     }
 }
@@ -61,15 +129,19 @@ impl TlsInfo {
         known.map_or(self.suite, |suite| suite.library)
     }
 
-    /// Reads the facts off a finished handshake. `verified`: the peer's certificate had to pass our checks.
-    pub(super) fn of(ssl: &SslRef, sni: Option<String>, verified: bool) -> TlsInfo {
+    /// Reads the facts off a finished handshake. `checked`: the peer's certificates had to pass our checks. `refused`:
+    /// these have not, and the handshake went on.
+    pub(super) fn of(
+        ssl: &SslRef,
+        sni: Option<String>,
+        checked: bool,
+        refused: Option<HandshakeError>,
+    ) -> TlsInfo {
         let protocol = match ssl.version2() {
             Some(SslVersion::TLS1_3) => Protocol::Tls13,
             Some(SslVersion::TLS1_2) => Protocol::Tls12,
             _ => Protocol::Tlcp,
         };
-        let peer = peer(ssl, protocol);
-        let checked = verified && peer.is_some();
         TlsInfo {
             protocol,
             suite: suite(ssl),
@@ -79,12 +151,7 @@ impl TlsInfo {
                 .selected_alpn_protocol()
                 .map(|p| String::from_utf8_lossy(p).into_owned()),
             resumed: ssl.session_reused(),
-            peer,
-            client_verify: if checked {
-                ClientVerify::Success
-            } else {
-                ClientVerify::None
-            },
+            peer: Peer::of(ssl, protocol, checked, refused),
         }
     }
 }

@@ -36,7 +36,7 @@ pub use client_hello::ClientHello;
 pub use connector::Connector;
 pub use error::{ClientHelloFacts, HandshakeError, Reason};
 pub use identity::{Certified, Identity, IdentityError, Warning};
-pub use info::{ClientVerify, PeerCertificates, TlsInfo};
+pub use info::{Peer, PeerCertificates, Rejection, TlsInfo};
 pub use policy::{
     AcceptorPolicy, ClientAuth, ClientAuthMode, ConnectorPolicy, MAX_SESSION_LIFETIME, PolicyError,
 };

@@ -60,6 +60,9 @@ pub enum ClientAuthMode {
     Optional,
     /// Clients without a good certificate are refused.
     Required,
+    /// Clients are asked, and the handshake lets all of them pass: what is wrong with a certificate is said in the
+    /// protocol inside. Whom it concerns shows as [`Peer::Rejected`](super::Peer::Rejected), and must be turned away.
+    Told,
 }
 
 /// What is used towards an upstream.

@@ -1,4 +1,14 @@
-//! Points in time, in words.
+//! Points in time, in words and in seconds.
+
+use std::time::SystemTime;
+
+/// Seconds since 1970.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
+}
 
 /// A point in time as RFC 3339 prints it, in UTC: `2026-11-21T02:00:00Z`.
 pub fn rfc3339(unix: i64) -> String {

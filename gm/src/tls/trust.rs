@@ -8,9 +8,9 @@ use openssl::x509::store::{X509Store, X509StoreBuilder};
 use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509, X509Crl};
 
-use super::PolicyError;
-use super::ffi;
-use super::pem;
+use super::certificate::unix;
+use super::time::now;
+use super::{PolicyError, ffi, pem};
 
 /// Where distributions keep the authorities they ship: Debian, Fedora, openEuler and Kylin, openSUSE, Alpine.
 const SYSTEM_BUNDLES: [&str; 4] = [
@@ -79,6 +79,13 @@ impl Trust {
     /// No authority at all.
     pub fn is_empty(&self) -> bool {
         self.authorities.is_empty()
+    }
+
+    /// When the first of the lists that are current now will be out of date, seconds since 1970.
+    pub(super) fn lists_end(&self) -> Option<i64> {
+        let now = now();
+        let ends = self.revoked.iter().filter_map(|list| list.next_update());
+        ends.map(unix).filter(|&end| end > now).min()
     }
 
     /// The store Tongsuo verifies with. With revocation lists, every certificate of a chain is looked up

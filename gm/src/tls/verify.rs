@@ -1,6 +1,7 @@
 //! Checks a peer's certificates, and remembers which one failed and why.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
@@ -8,7 +9,9 @@ use openssl::ssl::{Ssl, SslContextBuilder, SslRef, SslVerifyMode};
 use openssl::x509::{X509StoreContext, X509StoreContextRef, X509VerifyResult};
 use openssl_sys as sys;
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, unix};
+use super::ffi::sessions;
+use super::time::now;
 
 /// What verification has seen so far on one connection.
 #[derive(Default)]
@@ -29,10 +32,22 @@ pub(super) struct Failure {
 
 type Record = Mutex<Verification>;
 
+/// What else is done where clients are verified.
+#[derive(Clone, Copy)]
+pub(super) struct Clients {
+    /// One that is refused gets through the handshake all the same, to be told in its protocol.
+    pub(super) told: bool,
+    /// When a revocation list will be out of date, seconds since 1970.
+    pub(super) lists_end: Option<i64>,
+    /// How long a session may be resumed.
+    pub(super) lifetime: Duration,
+}
+
 /// Makes `context` verify peers and keep notes.
 pub(super) fn install(
     context: &mut SslContextBuilder,
     mode: SslVerifyMode,
+    clients: Option<Clients>,
 ) -> Result<(), ErrorStack> {
     let index = index()?;
     let ssl_index = X509StoreContext::ssl_idx()?;
@@ -42,12 +57,37 @@ pub(super) fn install(
             chain.set_error(X509VerifyResult::OK);
         }
         let verdict = ok || pardoned;
-        if let Some(record) = chain.ex_data(ssl_index).and_then(|ssl| ssl.ex_data(index)) {
-            note(record, verdict, chain);
+        let Some(ssl) = chain.ex_data(ssl_index) else {
+            return verdict;
+        };
+        if let Some(clients) = &clients {
+            clients.judged(verdict, ssl, chain);
         }
-        verdict
+        let Some(record) = ssl.ex_data(index) else {
+            return verdict;
+        };
+        note(record, verdict, chain);
+        // The note is what keeps a refused certificate from being anybody's.
+        verdict || clients.is_some_and(|clients| clients.told)
     });
     Ok(())
+}
+
+impl Clients {
+    /// Settles how long the session may be resumed: while a full handshake would end the same way.
+    fn judged(&self, good: bool, ssl: &SslRef, chain: &X509StoreContextRef) {
+        if !good {
+            return sessions::forbid_resumption(ssl);
+        }
+        if chain.error_depth() > 0 {
+            return;
+        }
+        let certificates = chain.chain().into_iter().flatten();
+        let ends = certificates.map(|certificate| unix(certificate.not_after()));
+        let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
+        let most = now().saturating_add(lifetime);
+        sessions::end_session(ssl, ends.chain(self.lists_end).fold(most, i64::min));
+    }
 }
 
 /// Prepares a connection for the notes of [`install`].

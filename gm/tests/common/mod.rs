@@ -217,9 +217,9 @@ pub async fn with_suite(name: &str, mutual_auth: bool) {
     for (info, peer) in [(server.info(), mutual_auth), (client.info(), true)] {
         assert_eq!(info.suite, name);
         assert_eq!(info.protocol, suite.protocol);
-        assert_eq!(info.peer.is_some(), peer);
-        assert_eq!(info.client_verify == ClientVerify::Success, peer);
-        let encrypt = info.peer.as_ref().is_some_and(|p| p.encrypt.is_some());
+        assert_eq!(info.peer.shown().is_some(), peer);
+        assert_eq!(info.peer.verified().is_some(), peer);
+        let encrypt = info.peer.verified().is_some_and(|p| p.encrypt.is_some());
         assert_eq!(encrypt, peer && suite.protocol == Protocol::Tlcp);
     }
     assert_eq!(server.info().sni.as_deref(), Some(NAME));

@@ -199,11 +199,18 @@ impl Record {
         line.text("suite", tls.suite);
         line.text("sni", tls.sni.as_deref().unwrap_or_default());
         line.plain("starttls", self.starttls);
-        if let Some(peer) = &tls.peer {
+        if let Some(peer) = tls.peer.shown() {
             line.text("cert_subject", peer.sign.subject());
             line.text("cert_serial", peer.sign.serial());
         }
-        line.text("cert_verify", tls.client_verify.as_str());
+        let verdict = tls.peer.verdict();
+        match tls.peer.rejection() {
+            Some(rejection) => {
+                let reason = rejection.reason.as_str();
+                line.text("cert_verify", format!("{verdict}:{reason}"));
+            }
+            None => line.text("cert_verify", verdict),
+        }
     }
 
     fn write_login(&self, line: &mut Line<'_>) {

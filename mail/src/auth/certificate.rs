@@ -1,7 +1,7 @@
 //! Which user a client certificate stands for.
 
 use alb_conf::MailAuthCertificate;
-use alb_core::{Certificate, ClientVerify, TlsInfo};
+use alb_core::{Certificate, TlsInfo};
 use regex::Regex;
 
 /// The common name (X.520).
@@ -49,10 +49,7 @@ impl CertificateUser {
     /// The user of a connection's certificate; in TLCP, of the one that signs. `None` without a certificate that was
     /// verified, or without a user in it.
     pub fn user(&self, tls: &TlsInfo) -> Option<String> {
-        if tls.client_verify != ClientVerify::Success {
-            return None;
-        }
-        let values = self.values(&tls.peer.as_ref()?.sign);
+        let values = self.values(&tls.peer.verified()?.sign);
         values.iter().find_map(|value| self.map(value))
     }
 

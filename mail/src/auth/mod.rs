@@ -192,7 +192,7 @@ impl Authenticator {
     ) -> Decision {
         if attempt
             .tls()
-            .is_none_or(|tls| tls.client_verify != alb_core::ClientVerify::Success)
+            .is_none_or(|tls| tls.peer.verified().is_none())
         {
             return Decision::wrong();
         }

@@ -150,7 +150,7 @@ fn describe(findings: &mut Findings, info: &TlsInfo) {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |d| d.as_secs().cast_signed());
-    if let Some(PeerCertificates { sign, encrypt }) = &info.peer {
+    if let Some(PeerCertificates { sign, encrypt }) = info.peer.shown() {
         let role = if encrypt.is_some() {
             "signing"
         } else {

@@ -46,7 +46,7 @@ pub(super) fn wrong_usage(leaves: &[Certificate], side: Side) -> HandshakeError 
 }
 
 /// A certificate that did not pass verification.
-pub(super) fn refused(failure: &Failure, side: Side) -> HandshakeError {
+pub(in crate::tls) fn refused(failure: &Failure, side: Side) -> HandshakeError {
     let reason = classify(failure.result.as_raw());
     HandshakeError::new(
         reason,

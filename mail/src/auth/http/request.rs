@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use alb_conf::{MailAuthHttp, MailProtocol};
-use alb_core::{ClientVerify, Protocol, TlsInfo};
+use alb_core::{Protocol, TlsInfo};
 use memchr::memchr3;
 use zeroize::Zeroizing;
 
@@ -138,9 +138,9 @@ impl Settings {
         };
         let shown = 3 * (user.len() + method.password().len());
         let salt = method.salt().map_or(0, str::len);
-        let certificate = match attempt.tls().map(|tls| &tls.peer) {
-            Some(Some(_)) => 64 * 1024,
-            _ => 0,
+        let certificate = match attempt.tls().and_then(|tls| tls.peer.verified()) {
+            Some(_) => 64 * 1024,
+            None => 0,
         };
         NAMES_AND_NUMBERS + fixed + envelope + shown + salt + certificate
     }
@@ -163,13 +163,9 @@ impl Settings {
         out.line("Auth-SSL", "on");
         out.line("Auth-SSL-Protocol", protocol(tls.protocol));
         out.line("Auth-SSL-Cipher", tls.library_suite());
-        out.line("Auth-SSL-Verify", tls.client_verify.as_str());
+        out.line("Auth-SSL-Verify", tls.peer.verdict());
         // One that nobody verified says nothing about the client.
-        let Some(peer) = tls
-            .peer
-            .as_ref()
-            .filter(|_| tls.client_verify == ClientVerify::Success)
-        else {
+        let Some(peer) = tls.peer.verified() else {
             return;
         };
         out.line("Auth-SSL-Subject", peer.sign.subject());
