@@ -63,11 +63,7 @@ impl TlsInfo {
 
     /// Reads the facts off a finished handshake. `verified`: the peer's certificate had to pass our checks.
     pub(super) fn of(ssl: &SslRef, sni: Option<String>, verified: bool) -> TlsInfo {
-        let protocol = match ssl.version2() {
-            Some(SslVersion::TLS1_3) => Protocol::Tls13,
-            Some(SslVersion::TLS1_2) => Protocol::Tls12,
-            _ => Protocol::Tlcp,
-        };
+        let protocol = protocol(ssl);
         let peer = peer(ssl, protocol);
         let checked = verified && peer.is_some();
         TlsInfo {
@@ -86,6 +82,19 @@ impl TlsInfo {
                 ClientVerify::None
             },
         }
+    }
+}
+
+/// The certificate the peer signs with, if it has shown any.
+pub(super) fn signing_certificate(ssl: &SslRef) -> Option<Certificate> {
+    peer(ssl, protocol(ssl)).map(|peer| peer.sign)
+}
+
+fn protocol(ssl: &SslRef) -> Protocol {
+    match ssl.version2() {
+        Some(SslVersion::TLS1_3) => Protocol::Tls13,
+        Some(SslVersion::TLS1_2) => Protocol::Tls12,
+        _ => Protocol::Tlcp,
     }
 }
 
