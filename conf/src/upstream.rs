@@ -152,6 +152,8 @@ pub struct UpstreamTls {
     pub server_name: Option<Spanned<String>>,
     /// Whether the peers' certificates are verified. Turn this off for tests only.
     pub verify: Spanned<bool>,
+    /// Keys of which the peers' certificates must have one, as `alb cert show` prints them: `"sha256/BASE64"` or `"sm3/BASE64"` of the SubjectPublicKeyInfo. TLCP: the key of the signing certificate. Empty: any. They are looked at besides all the rest, and with `verify = false` alone.
+    pub pins: Vec<Spanned<String>>,
     /// Cipher suites by their standard names; empty: the modern ones of each protocol.
     pub suites: Vec<Spanned<String>>,
     /// Application protocols offered (ALPN), most wanted first. Without it that of `protocol` where a route proxies to the upstream, and none elsewhere.
@@ -167,6 +169,7 @@ impl Default for UpstreamTls {
             crl: Vec::new(),
             server_name: None,
             verify: true.into(),
+            pins: Vec::new(),
             suites: Vec::new(),
             alpn: None,
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use alb_conf::{Config, Diagnostic, Report, Spanned};
-use alb_gm::tls::{Protocol, Trust, groups, suites};
+use alb_gm::tls::{Pin, Protocol, Trust, groups, suites};
 
 use super::problems;
 
@@ -40,6 +40,24 @@ pub fn groups(written: &[Spanned<String>], report: &mut Report) -> Option<Vec<St
     sound.then(|| texts(written))
 }
 
+/// The pinned keys. `None` if any is not written as one, which goes to the report.
+pub fn pins(written: &[Spanned<String>], report: &mut Report) -> Option<Vec<Pin>> {
+    let mut pins = Vec::with_capacity(written.len());
+    for text in written {
+        match text.parse() {
+            Ok(pin) => pins.push(pin),
+            Err(wrong) => {
+                let diagnostic =
+                    Diagnostic::error(text.span(), format!("`{text}` is not a pin: {wrong}"));
+                report.push(
+                    diagnostic.help("print the pins of a certificate with `alb cert show FILE`"),
+                );
+            }
+        }
+    }
+    (pins.len() == written.len()).then_some(pins)
+}
+
 /// Looks at what needs nothing else of the configuration, for a file that has errors already.
 pub fn look(config: &Config, report: &mut Report) {
     for written in config.listeners().filter_map(|listener| listener.tls) {
@@ -53,6 +71,7 @@ pub fn look(config: &Config, report: &mut Report) {
         .filter_map(|upstream| upstream.tls.as_ref())
     {
         suites(&written.suites, report);
+        pins(&written.pins, report);
         trust(&written.ca, &written.crl, report);
     }
 }

@@ -114,6 +114,7 @@ fn connector(
 ) -> Option<Connector> {
     let upstream = config.upstream.get(name)?;
     let suites = tls::suites(&written.suites, report);
+    let pins = tls::pins(&written.pins, report);
     let trust = match written.ca.is_empty() {
         true => Some(None),
         false => tls::trust(&written.ca, &written.crl, report).map(Some),
@@ -128,6 +129,7 @@ fn connector(
         identity,
         trust: trust?,
         verify: *written.verify,
+        pins: pins?,
         suites: suites?,
         groups: Vec::new(),
         alpn: alpn(config, name, upstream),

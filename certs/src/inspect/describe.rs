@@ -1,5 +1,6 @@
 //! The facts of each kind of object.
 
+use alb_gm::tls::{Pin, PinDigest};
 use openssl::hash::MessageDigest;
 
 use super::Item;
@@ -71,6 +72,7 @@ pub(super) fn certificate(certificate: &Certificate) -> Item {
             "sha256",
             fingerprint(certificate.der(), MessageDigest::sha256()),
         )
+        .list("pins", pins(certificate))
 }
 
 pub(super) fn request(request: &Request) -> Result<Item> {
@@ -189,6 +191,17 @@ fn public_hex(key: &PublicKey) -> String {
         || fingerprint(key.info(), MessageDigest::sha256()).unwrap_or_default(),
         |point| hex(&point),
     )
+}
+
+/// What `pins` of an upstream's `tls` are made of.
+fn pins(certificate: &Certificate) -> Vec<Pin> {
+    let Ok(x509) = certificate.to_x509() else {
+        return Vec::new();
+    };
+    [PinDigest::Sha256, PinDigest::Sm3]
+        .into_iter()
+        .filter_map(|digest| Pin::of(&x509, digest).ok())
+        .collect()
 }
 
 fn fingerprint(bytes: &[u8], digest: MessageDigest) -> Option<String> {

@@ -105,6 +105,7 @@ fn check_tls(
 ) {
     findings.repeated(&tls.protocols);
     findings.repeated(&tls.suites);
+    findings.repeated(&tls.pins);
     findings.repeated(tls.alpn.as_deref().unwrap_or_default());
     let tlcp = tls
         .protocols
@@ -147,12 +148,15 @@ fn check_verification(
     findings: &mut Findings<'_>,
 ) {
     if !*tls.verify {
+        if !tls.pins.is_empty() {
+            return;
+        }
         let open = Diagnostic::warning(
             tls.verify.span(),
             "the peers' certificates are not verified",
         );
         return findings.push(
-            open.help("anybody between the gateway and the peers can read and change everything"),
+            open.help("anybody between the gateway and the peers can read and change everything; name a `ca`, or at least the peers' keys in `pins`"),
         );
     }
     if tlcp && tls.ca.is_empty() {

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use alb_gm::tls::Connector;
+use alb_gm::tls::{Connector, HandshakeError};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -65,7 +65,18 @@ async fn shake(socket: Socket, peer: &Peer, tls: Option<&Arc<Connector>>) -> Res
     };
     match tls.connect(socket, peer.host().unwrap_or(LOCAL_HOST)).await {
         Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
-        Err(error) => Err(Error::because(Kind::Handshake, Side::Upstream, error)),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// What the handshake says about itself tells more than the remedy for all of its kind.
+fn failed(error: HandshakeError) -> Error {
+    match error.help.as_str() {
+        "" => Error::because(Kind::Handshake, Side::Upstream, error),
+        help => {
+            let cause = format!("{error}; help: {help}");
+            Error::because(Kind::Handshake, Side::Upstream, cause)
+        }
     }
 }
 

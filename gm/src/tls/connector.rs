@@ -4,18 +4,18 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{Ssl, SslContext};
+use openssl::ssl::{Ssl, SslContext, SslRef};
 use openssl::x509::verify::X509CheckFlags;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::error::{HandshakeError, Reason};
 use super::handshake::{self, Side, take_leave};
-use super::info::TlsInfo;
+use super::info::{self, TlsInfo};
 use super::io::Bridge;
 use super::policy::{ConnectorPolicy, PolicyError, named_suites};
 use super::sessions::Sessions;
-use super::{Protocol, TlsStream, context, diagnose, verify};
+use super::{Pin, Protocol, TlsStream, context, diagnose, verify};
 
 /// Shakes hands with upstreams of one policy.
 pub struct Connector {
@@ -23,6 +23,7 @@ pub struct Connector {
     sessions: Sessions,
     server_name: Option<String>,
     verify: bool,
+    pins: Vec<Pin>,
     timeout: Duration,
 }
 
@@ -58,6 +59,7 @@ impl Connector {
             sessions,
             server_name: policy.server_name.clone(),
             verify: policy.verify,
+            pins: policy.pins.clone(),
             timeout: policy.handshake_timeout,
         })
     }
@@ -98,6 +100,10 @@ impl Connector {
         match outcome {
             Ok(()) => {
                 let info = TlsInfo::of(ssl.ssl(), Some(name.to_owned()), self.verify, None);
+                if let Some(error) = self.not_pinned(ssl.ssl()) {
+                    take_leave(&mut ssl.get_mut().stream, &[]).await;
+                    return Err(error);
+                }
                 Ok(TlsStream::new(ssl, info))
             }
             Err(error) => {
@@ -110,6 +116,21 @@ impl Connector {
                 take_leave(&mut ssl.get_mut().stream, &[]).await;
                 Err(error)
             }
+        }
+    }
+
+    /// What is wrong with the server's key, if it has to be one of some. Looked at after every handshake, so that no session
+    /// is resumed without; nothing of ours has been sent then.
+    fn not_pinned(&self, ssl: &SslRef) -> Option<HandshakeError> {
+        if self.pins.is_empty() {
+            return None;
+        }
+        let Some(shown) = info::signing_certificate(ssl) else {
+            return Some(diagnose::keyless(&self.pins));
+        };
+        match Pin::mismatch(&self.pins, shown.x509()) {
+            Ok(seen) => Some(diagnose::not_pinned(&shown, &seen?, &self.pins)),
+            Err(error) => Some(internal(&error)),
         }
     }
 

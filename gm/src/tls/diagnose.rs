@@ -2,6 +2,7 @@
 
 mod alerts;
 pub(super) mod certificates;
+mod pins;
 
 use std::io::ErrorKind;
 
@@ -11,6 +12,8 @@ use openssl::ssl::{Error, ErrorCode, SslAlert};
 use super::error::{HandshakeError, Reason};
 use super::handshake::Side;
 use super::verify::Verification;
+
+pub(super) use pins::{keyless, not_pinned};
 
 /// Number of the SSL library among those of Tongsuo (err.h).
 const ERR_LIB_SSL: i32 = 20;

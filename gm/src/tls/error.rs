@@ -50,6 +50,8 @@ pub enum Reason {
     CertificateWrongUsage,
     /// Issued for another name.
     CertificateWrongName,
+    /// Its key is none of those pinned.
+    CertificateNotPinned,
     /// More certificates between it and its authority than allowed.
     CertificateChainTooLong,
     /// A revocation list is missing or out of date.
@@ -68,7 +70,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, to make counters of.
-    pub const ALL: [Reason; 27] = [
+    pub const ALL: [Reason; 28] = [
         Reason::Timeout,
         Reason::PeerClosed,
         Reason::Io,
@@ -89,6 +91,7 @@ impl Reason {
         Reason::CertificateRevoked,
         Reason::CertificateWrongUsage,
         Reason::CertificateWrongName,
+        Reason::CertificateNotPinned,
         Reason::CertificateChainTooLong,
         Reason::RevocationUnknown,
         Reason::CertificateInvalid,
@@ -121,6 +124,7 @@ impl Reason {
             Reason::CertificateRevoked => "certificate_revoked",
             Reason::CertificateWrongUsage => "certificate_wrong_usage",
             Reason::CertificateWrongName => "certificate_wrong_name",
+            Reason::CertificateNotPinned => "certificate_not_pinned",
             Reason::CertificateChainTooLong => "certificate_chain_too_long",
             Reason::RevocationUnknown => "revocation_unknown",
             Reason::CertificateInvalid => "certificate_invalid",

@@ -3,8 +3,9 @@
 
 pub(super) mod sessions;
 
-use std::ffi::{CStr, c_char, c_int, c_long, c_void};
+use std::ffi::{CStr, c_char, c_int, c_long, c_uchar, c_void};
 use std::io::{Read, Write};
+use std::ptr;
 use std::time::Duration;
 
 use foreign_types::ForeignTypeRef;
@@ -21,6 +22,7 @@ const ADD1: c_long = 1;
 unsafe extern "C" {
     fn SSL_CTX_set_timeout(ctx: *mut sys::SSL_CTX, seconds: c_long) -> c_long;
     fn SSL_get0_group_name(ssl: *mut sys::SSL) -> *const c_char;
+    fn i2d_X509_PUBKEY(key: *const sys::X509_PUBKEY, out: *mut *mut c_uchar) -> c_int;
     fn X509_STORE_add_crl(store: *mut sys::X509_STORE, crl: *mut sys::X509_CRL) -> c_int;
 }
 
@@ -66,6 +68,25 @@ pub(super) fn negotiated_group(ssl: &SslRef) -> Option<&str> {
         } else {
             CStr::from_ptr(name).to_str().ok()
         }
+    }
+}
+
+/// The SubjectPublicKeyInfo of a certificate (RFC 5280 §4.1.2.7), DER as it stands there: a key that were encoded again
+/// might be written otherwise.
+pub(super) fn public_key_info(certificate: &X509Ref) -> Result<Vec<u8>, ErrorStack> {
+    let mut out = ptr::null_mut();
+    // SAFETY: the certificate is live and keeps its key, which is only read; the library allocates `out` for us.
+    let length = unsafe {
+        let key = sys::X509_get_X509_PUBKEY(certificate.as_ptr());
+        i2d_X509_PUBKEY(key, &raw mut out)
+    };
+    let length = usize::try_from(length).map_err(|_| ErrorStack::get())?;
+    checked(!out.is_null())?;
+    // SAFETY: the library has written `length` bytes at `out`, which are ours: they are copied, then freed, once.
+    unsafe {
+        let bytes = std::slice::from_raw_parts(out, length).to_vec();
+        sys::OPENSSL_free(out.cast());
+        Ok(bytes)
     }
 }
 

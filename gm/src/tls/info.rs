@@ -137,11 +137,7 @@ impl TlsInfo {
         checked: bool,
         refused: Option<HandshakeError>,
     ) -> TlsInfo {
-        let protocol = match ssl.version2() {
-            Some(SslVersion::TLS1_3) => Protocol::Tls13,
-            Some(SslVersion::TLS1_2) => Protocol::Tls12,
-            _ => Protocol::Tlcp,
-        };
+        let protocol = protocol(ssl);
         TlsInfo {
             protocol,
             suite: suite(ssl),
@@ -153,6 +149,19 @@ impl TlsInfo {
             resumed: ssl.session_reused(),
             peer: Peer::of(ssl, protocol, checked, refused),
         }
+    }
+}
+
+/// The certificate the peer signs with, if it has shown any.
+pub(super) fn signing_certificate(ssl: &SslRef) -> Option<Certificate> {
+    peer(ssl, protocol(ssl)).map(|peer| peer.sign)
+}
+
+fn protocol(ssl: &SslRef) -> Protocol {
+    match ssl.version2() {
+        Some(SslVersion::TLS1_3) => Protocol::Tls13,
+        Some(SslVersion::TLS1_2) => Protocol::Tls12,
+        _ => Protocol::Tlcp,
     }
 }
 

@@ -20,6 +20,7 @@ mod identity;
 mod info;
 mod io;
 mod pem;
+mod pin;
 mod policy;
 mod protocol;
 mod refusal;
@@ -37,6 +38,7 @@ pub use connector::Connector;
 pub use error::{ClientHelloFacts, HandshakeError, Reason};
 pub use identity::{Certified, Identity, IdentityError, Warning};
 pub use info::{Peer, PeerCertificates, Rejection, TlsInfo};
+pub use pin::{Pin, PinDigest};
 pub use policy::{
     AcceptorPolicy, ClientAuth, ClientAuthMode, ConnectorPolicy, MAX_SESSION_LIFETIME, PolicyError,
 };

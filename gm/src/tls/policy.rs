@@ -11,7 +11,7 @@ use openssl::error::ErrorStack;
 use super::certificate::KeyKind;
 use super::groups;
 use super::suites::{self, Suite};
-use super::{Identity, Protocol, Trust, pem};
+use super::{Identity, Pin, Protocol, Trust, pem};
 
 /// GM/T 0025: working keys between client and server are renewed after 8 hours at most.
 pub const MAX_SESSION_LIFETIME: Duration = Duration::from_secs(8 * 3600);
@@ -76,6 +76,9 @@ pub struct ConnectorPolicy {
     pub trust: Option<Trust>,
     /// Check the server's certificate and name. Switched off only to look at a server.
     pub verify: bool,
+    /// Keys of which the server has to have one; TLCP: that of its signing certificate. Empty: any. They are looked at even
+    /// where nothing else is verified.
+    pub pins: Vec<Pin>,
     /// Suites in order of preference; empty: the defaults.
     pub suites: Vec<String>,
     /// Key exchange groups of TLS in order of preference; empty: the defaults.
@@ -161,6 +164,7 @@ impl Default for ConnectorPolicy {
             identity: None,
             trust: None,
             verify: true,
+            pins: Vec::new(),
             suites: Vec::new(),
             groups: Vec::new(),
             alpn: Vec::new(),
