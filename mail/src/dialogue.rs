@@ -44,20 +44,32 @@ pub enum Next<Login> {
 /// Serves a client from the greeting to its login; `None` if the session has ended before.
 pub async fn until_login<D: Dialogue>(mut client: Client) -> Option<(Client, D, D::Login)> {
     let mut dialogue = D::new(&client);
-    let mut next = dialogue.greet(&mut client).await.map(|()| Next::Command);
+    match dialogue.greet(&mut client).await {
+        Ok(()) => go_on(dialogue, client).await,
+        Err(stop) => over::<D>(client, &stop).await,
+    }
+}
+
+/// Serves a client that has been greeted.
+pub async fn go_on<D: Dialogue>(
+    mut dialogue: D,
+    mut client: Client,
+) -> Option<(Client, D, D::Login)> {
     loop {
-        match next {
+        match dialogue.step(&mut client).await {
             Ok(Next::Command) => {}
             Ok(Next::Upgrade(go_ahead)) => {
                 client = Box::pin(client.upgrade(&go_ahead)).await?;
                 dialogue = dialogue.protected(&client);
             }
             Ok(Next::Login(login)) => return Some((client, dialogue, login)),
-            Err(stop) => {
-                client.leave(&stop, D::farewell(&stop)).await;
-                return None;
-            }
+            Err(stop) => return over::<D>(client, &stop).await,
         }
-        next = dialogue.step(&mut client).await;
     }
+}
+
+/// Says the last words.
+async fn over<D: Dialogue>(client: Client, stop: &Stop) -> Option<(Client, D, D::Login)> {
+    Box::pin(client.leave(stop, D::farewell(stop))).await;
+    None
 }

@@ -75,7 +75,9 @@ pub(super) async fn log_in(
     if wants(pool, ClientInfo::Xclient) {
         introduced = introduce(wire, offers, visit, pool).await?;
     }
-    if introduced {
+    // With a PROXY header it is as if the client itself were there: it also goes by the client's own name.
+    let as_client = visit.user.is_none() && pool.upstream.settings().proxy_protocol.is_some();
+    if introduced || as_client && !visit.helo.is_empty() {
         // The server has begun anew, for another client; it may offer it other things.
         *offers = ehlo(wire, hello).await?;
     }

@@ -27,9 +27,19 @@ pub fn pool_for<'s>(
         .iter()
         .any(|pattern| matches(pattern, &domain));
     match taken {
-        true => Ok(service.domains.get(&domain).unwrap_or(&service.pool)),
+        true => Ok(servers_of(service, &domain)),
         false => Err(DENIED),
     }
+}
+
+/// The servers of a domain: its own, or those of the nearest `*.` above it.
+fn servers_of<'s>(service: &'s Service, domain: &str) -> &'s Arc<Pool> {
+    let parents = domain
+        .match_indices('.')
+        .map(|(at, _)| format!("*{}", &domain[at..]));
+    let names = std::iter::once(domain.to_owned()).chain(parents);
+    let mut found = names.filter_map(|name| service.domains.get(&name));
+    found.next().unwrap_or(&service.pool)
 }
 
 /// The domain of a plain address, in lower case.

@@ -10,7 +10,7 @@ use super::choose::{No, Route, Said};
 use super::command::{Command, parse};
 use super::mx;
 use super::parameters::Argument;
-use super::session::{Next, Session, no};
+use super::session::{Login, Next, Session, no};
 use crate::client::{Client, Stop};
 use crate::limits;
 use crate::service::Pool;
@@ -85,7 +85,11 @@ impl Session {
         match Box::pin(self.said().open(client, &route, rcpt)).await? {
             Ok(backend) => {
                 client.record.server = Some(backend.audited.clone());
-                Ok(Next::Chosen(backend, route, BytesMut::from(rcpt)))
+                Ok(Next::Login(Login::Chosen(
+                    backend,
+                    route,
+                    BytesMut::from(rcpt),
+                )))
             }
             Err(no) => turned(client, no).await,
         }

@@ -14,11 +14,12 @@ use super::command::{Command, parse};
 use super::framer::{Framer, Unit, Violation};
 use super::relay::{Freed, Mx, Relay};
 use super::replies::{ehlo, offered};
-use super::words::{broken, farewell, not_logged_in};
+use super::words::{broken, farewell, is_of_mistake, not_logged_in};
 use crate::backend::{self, Backend};
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::client_name::ClientName;
+use crate::dialogue::{self, Dialogue};
 use crate::login::{self, Asked, Outcome};
 use crate::proving;
 use crate::sasl::{Credentials, Mechanism, Mechanisms};
@@ -34,10 +35,12 @@ pub(super) struct Session {
 }
 
 /// What follows a command.
-pub(super) enum Next {
-    Command,
-    Upgrade,
-    LoggedIn(Box<Backend>),
+pub(super) type Next = dialogue::Next<Login>;
+
+/// The server of a session.
+pub(super) enum Login {
+    /// That of the user.
+    Own(Box<Backend>),
     /// MX mode: a server, the way to it, and the RCPT that has chosen it.
     Chosen(Box<Backend>, Route, BytesMut),
 }
@@ -46,13 +49,9 @@ pub(super) enum Next {
 pub type Rest = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Serves a client until its server is known; `None` if the session has ended before.
-pub async fn log_in(mut client: Box<Client>) -> Option<Rest> {
-    let mut session = Session::new(&client);
-    if let Err(stop) = session.greet(&mut client).await {
-        Box::pin(client.leave(&stop, farewell(&stop))).await;
-        return None;
-    }
-    let (relay, active) = session.serve(client).await?;
+pub async fn log_in(client: Box<Client>) -> Option<Rest> {
+    let (client, session, login) = dialogue::until_login::<Session>(*client).await?;
+    let (relay, active) = session.at(client, login);
     Some(Box::pin(stay(relay, active)))
 }
 
@@ -77,7 +76,9 @@ fn of_exchange(stop: Stop) -> Stop {
     }
 }
 
-impl Session {
+impl Dialogue for Session {
+    type Login = Login;
+
     fn new(client: &Client) -> Self {
         Session {
             framer: Framer::new(client.service.settings.smtp.bare_lf == alb_conf::BareLf::Fix),
@@ -86,79 +87,6 @@ impl Session {
             mechanisms: Mechanisms::default(),
             mail: None,
         }
-    }
-
-    /// A client whose server is not there any more, or is not the one for its message.
-    async fn resume(freed: Freed) -> Option<(Box<Relay>, Active)> {
-        let Freed {
-            mut client,
-            helo,
-            promised,
-            onward,
-        } = freed;
-        client.stay();
-        let mut session = Session {
-            helo,
-            offers: promised,
-            ..Session::new(&client)
-        };
-        let Some((route, mail, rcpt)) = onward else {
-            return session.serve(client).await;
-        };
-        session.mail = Some(mail);
-        match session.go(&mut client, route, &rcpt).await {
-            Ok(Next::Chosen(backend, route, rcpt)) => {
-                Some(session.relay(client, *backend, route, &rcpt))
-            }
-            Ok(_) => session.serve(client).await,
-            Err(stop) => {
-                Box::pin(client.leave(&stop, farewell(&stop))).await;
-                None
-            }
-        }
-    }
-
-    /// Serves a client until its server is known; `None` if the session has ended before.
-    async fn serve(mut self, mut client: Box<Client>) -> Option<(Box<Relay>, Active)> {
-        loop {
-            match self.step(&mut client).await {
-                Ok(Next::Command) => {}
-                Ok(Next::Upgrade) => {
-                    let upgraded = Box::pin(client.upgrade("220 2.0.0 Ready to start TLS\r\n"));
-                    client = Box::new(upgraded.await?);
-                    // Nothing that was said before counts (RFC 3207 § 4.2).
-                    self = Session {
-                        offers: self.offers,
-                        mechanisms: self.mechanisms,
-                        ..Session::new(&client)
-                    };
-                }
-                Ok(Next::LoggedIn(backend)) => {
-                    return Some(Relay::new(*client, *backend, None, self.helo));
-                }
-                Ok(Next::Chosen(backend, route, rcpt)) => {
-                    return Some(self.relay(client, *backend, route, &rcpt));
-                }
-                Err(stop) => {
-                    Box::pin(client.leave(&stop, farewell(&stop))).await;
-                    return None;
-                }
-            }
-        }
-    }
-
-    /// The session at the server of a message, which hears now what the client has said of that.
-    fn relay(
-        self,
-        client: Box<Client>,
-        backend: Backend,
-        route: Route,
-        rcpt: &[u8],
-    ) -> (Box<Relay>, Active) {
-        let mx = Mx::new(route, self.offers);
-        let (mut relay, active) = Relay::new(*client, backend, Some(mx), self.helo);
-        relay.replay(&self.mail.unwrap_or_default(), rcpt);
-        (relay, active)
     }
 
     async fn greet(&mut self, client: &mut Client) -> Result<(), Stop> {
@@ -183,7 +111,6 @@ impl Session {
         client.send(greeting).await
     }
 
-    /// Reads and answers one command.
     async fn step(&mut self, client: &mut Client) -> Result<Next, Stop> {
         let unit =
             self.framer
@@ -204,6 +131,62 @@ impl Session {
         }
     }
 
+    fn protected(self, client: &Client) -> Self {
+        Session {
+            offers: self.offers,
+            mechanisms: self.mechanisms,
+            ..Session::new(client)
+        }
+    }
+
+    fn farewell(stop: &Stop) -> &'static str {
+        farewell(stop)
+    }
+}
+
+impl Session {
+    /// A client whose server is not there any more, or is not the one for its message.
+    async fn resume(freed: Freed) -> Option<(Box<Relay>, Active)> {
+        let Freed {
+            mut client,
+            helo,
+            promised,
+            onward,
+        } = freed;
+        client.stay();
+        let mut session = Session {
+            helo,
+            offers: promised,
+            ..Session::new(&client)
+        };
+        if let Some((route, mail, rcpt)) = onward {
+            session.mail = Some(mail);
+            match session.go(&mut client, route, &rcpt).await {
+                Ok(Next::Login(login)) => return Some(session.at(*client, login)),
+                Ok(_) => {}
+                Err(stop) => {
+                    Box::pin(client.leave(&stop, farewell(&stop))).await;
+                    return None;
+                }
+            }
+        }
+        let (client, session, login) = dialogue::go_on(session, *client).await?;
+        Some(session.at(client, login))
+    }
+
+    /// The session at its server. That of a message hears now what the client has said of it.
+    fn at(self, client: Client, login: Login) -> (Box<Relay>, Active) {
+        match login {
+            Login::Own(backend) => Relay::new(client, *backend, None, self.helo),
+            Login::Chosen(backend, route, rcpt) => {
+                let mx = Mx::new(route, self.offers);
+                let (mut relay, active) = Relay::new(client, *backend, Some(mx), self.helo);
+                relay.replay(&self.mail.unwrap_or_default(), &rcpt);
+                (relay, active)
+            }
+        }
+    }
+
     async fn answer(&mut self, client: &mut Client, line: &[u8]) -> Result<Next, Stop> {
         let reply = match parse(line) {
             Command::Ehlo(name) => {
@@ -218,7 +201,9 @@ impl Session {
                 self.greeted(name);
                 format!("250 {}\r\n", client.service.hostname)
             }
-            Command::Starttls if client.may_upgrade() => return Ok(Next::Upgrade),
+            Command::Starttls if client.may_upgrade() => {
+                return Ok(Next::Upgrade("220 2.0.0 Ready to start TLS\r\n".to_owned()));
+            }
             Command::Auth(name, initial) => return self.auth(client, name, initial).await,
             Command::Noop => "250 2.0.0 Ok\r\n".to_owned(),
             Command::Rset => {
@@ -324,7 +309,7 @@ impl Session {
                 client
                     .send("235 2.7.0 Authentication successful\r\n")
                     .await?;
-                Ok(Next::LoggedIn(backend))
+                Ok(Next::Login(Login::Own(backend)))
             }
             Outcome::Rejected(refusal) => {
                 let code = whole_code(refusal.code);
@@ -366,6 +351,8 @@ fn whole_code(code: String) -> String {
 /// Refuses a command.
 pub(super) async fn no(client: &mut Client, reply: &str) -> Result<Next, Stop> {
     client.send(format!("{reply}\r\n")).await?;
-    client.mistake()?;
+    if is_of_mistake(reply) {
+        client.mistake()?;
+    }
     Ok(Next::Command)
 }

@@ -13,6 +13,8 @@ use crate::audit::Message;
 pub struct Transaction {
     /// MAIL has been passed on.
     pub open: bool,
+    /// The server has taken the sender: it takes no second one.
+    pub accepted: bool,
     /// RCPT commands passed on and not refused.
     pub recipients: u32,
     /// Bytes of the message so far.
@@ -102,6 +104,16 @@ impl Transaction {
         let (_, mut message) = self.ended.pop_front()?;
         message.queue_reply = reply;
         Some(message)
+    }
+
+    /// Messages that the client has ended and the server has said nothing about.
+    pub fn unanswered(&mut self) -> impl Iterator<Item = Message> {
+        self.ended.drain(..).map(|(_, message)| message)
+    }
+
+    /// Whether there is any such message.
+    pub fn is_unanswered(&self) -> bool {
+        !self.ended.is_empty()
     }
 
     /// The message is over, sent or given up. What the server will still say of it is expected.

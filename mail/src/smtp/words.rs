@@ -32,6 +32,12 @@ pub(super) fn farewell(stop: &Stop) -> &'static str {
     }
 }
 
+/// Whether a refusal is of a command that was malformed, unknown or out of order. Others are no mistakes of the client: a
+/// recipient that is not taken, a message that is too large.
+pub(super) fn is_of_mistake(reply: &str) -> bool {
+    reply.starts_with("50")
+}
+
 /// What MAIL and what follows it get before the login.
 pub(super) fn not_logged_in(client: &Client) -> &'static str {
     match (client.service.mx(), client.may_log_in()) {

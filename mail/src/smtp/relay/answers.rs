@@ -1,9 +1,16 @@
 //! What the server says: it goes to the client, and tells where in a message the session is.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use super::super::replies::Asked;
 use super::super::reply::Reply;
 use super::{Relay, TALKED_ON};
 use crate::client::Stop;
+
+/// How long a server is listened to whose client has left with its last dot.
+const HEARD_OUT: Duration = Duration::from_secs(10);
 
 impl Relay {
     /// Takes the replies that have come.
@@ -36,7 +43,10 @@ impl Relay {
             }
             Asked::Data => self.framer.lines(),
             Asked::Rcpt => self.now.answered(reply.is_positive()),
-            Asked::Mail if !reply.is_positive() => self.now.open = false,
+            Asked::Mail => {
+                self.now.accepted |= reply.is_positive();
+                self.now.open = self.now.accepted;
+            }
             Asked::End | Asked::Chunk(true) => {
                 self.concluded(
                     reply.is_positive(),
@@ -45,6 +55,22 @@ impl Relay {
             }
             Asked::Quit => self.over = Some(Stop::Quit),
             _ => {}
+        }
+    }
+
+    /// What the server says to messages that were sent to their end before the session ended, for the log: it may have taken
+    /// them, whoever has left.
+    pub(super) async fn hear_out(&mut self) {
+        let hearing = async {
+            while self.now.is_unanswered() && matches!(self.server.fill().await, Ok(1..)) {
+                if self.take_replies().is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = timeout(HEARD_OUT, hearing).await;
+        for message in self.now.unanswered() {
+            self.client.record.message(&message);
         }
     }
 

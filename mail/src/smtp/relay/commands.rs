@@ -6,6 +6,7 @@ use super::super::command::{Command, parse};
 use super::super::mx;
 use super::super::parameters::Argument;
 use super::super::replies::Asked;
+use super::super::words::is_of_mistake;
 use super::Relay;
 use super::content::{Arrival, Due, Keeper};
 use super::mx::Way;
@@ -61,7 +62,7 @@ impl Relay {
             Ok(read.path)
         });
         match checked {
-            Ok(_) if self.mx.is_some() && self.has_sender() => {
+            Ok(_) if self.mx.is_some() && self.has_sender() || self.now.accepted => {
                 self.refuse("503 5.5.1 Not at this point")
             }
             Ok(sender) => {
@@ -175,7 +176,10 @@ impl Relay {
 
     fn refuse(&mut self, reply: &str) -> Result<(), Stop> {
         self.replies.answer(reply);
-        self.client.mistake()
+        match is_of_mistake(reply) {
+            true => self.client.mistake(),
+            false => Ok(()),
+        }
     }
 
     fn is_extra(&self, verb: &[u8]) -> bool {

@@ -11,7 +11,7 @@ use super::super::framer::Unit;
 use super::elsewhere::LOST;
 use super::units::violated;
 use super::vigil::Vigil;
-use super::{OF_BODY, Relay};
+use super::{OF_BODY, Relay, TALKED_ON};
 use crate::client::Stop;
 use crate::content::{Gathering, Policy, Store, Unstuffer};
 use crate::service::{Pool, Service};
@@ -108,6 +108,10 @@ impl Relay {
         match (arrival, refusal) {
             (Arrival::Data, Some(refusal)) => {
                 self.tell(refusal);
+                if !self.client.wire.buffer.is_empty() {
+                    // The body of a client that did not wait would be commands.
+                    self.over = Some(Stop::Violation(TALKED_ON));
+                }
                 Ok(())
             }
             (Arrival::Data, None) => {

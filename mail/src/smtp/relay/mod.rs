@@ -124,6 +124,9 @@ impl Relay {
     /// Carries the session to its end, or to where its next server is to be found.
     pub async fn run(mut self: Box<Self>) -> Option<Freed> {
         let carried = self.carry().await;
+        if self.now.is_unanswered() {
+            Box::pin(self.hear_out()).await;
+        }
         self.client.record.messages = self.now.messages;
         if carried.is_ok() && self.is_free() {
             return self.free();
