@@ -72,8 +72,8 @@ async fn what_changes_at_a_server_is_offered_to_the_next_client() {
     postfix.process().wait_for("reload").await;
     // Those that were under way may still say what was.
     let log = dovecot.process().output();
-    more(log, 4, "imap-login: Aborted login").await;
-    more(log, 4, "pop3-login: Aborted login").await;
+    more(log, 4, "imap-login: Info: Disconnected").await;
+    more(log, 4, "pop3-login: Info: Disconnected").await;
     more(postfix.process().output(), 4, "quit=1").await;
     for (protocol, word, stays) in [
         ("imap", " IDLE", "ENABLE"),
