@@ -67,9 +67,8 @@ async fn what_changes_at_a_server_is_offered_to_the_next_client() {
         assert!(seen.contains(word), "{protocol}: {seen}");
     }
     dovecot.amend("auth_mechanisms = plain login\nprotocol imap {\nimap_capability = IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE LITERAL+\n}");
-    postfix.amend("smtpd_discard_ehlo_keywords = dsn");
+    postfix.amend("smtpd_discard_ehlo_keywords = dsn").await;
     dovecot.process().wait_for("SIGHUP received").await;
-    postfix.process().wait_for("reload").await;
     // Those that were under way may still say what was.
     let log = dovecot.process().output();
     more(log, 4, "imap-login: Info: Disconnected").await;

@@ -1,12 +1,14 @@
 //! A real Postfix with a queue of its own: submission by the users of a [`Dovecot`], and mail from other servers.
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::address::Reserved;
@@ -105,12 +107,22 @@ impl Postfix {
             .collect()
     }
 
-    /// Adds to the configuration and has it read again.
-    pub fn amend(&self, settings: &str) {
+    /// Adds to the configuration and has it read again. Who serves SMTP as before, and would for a while, is ended.
+    pub async fn amend(&self, settings: &str) {
         let path = self.directory.path().join("etc/main.cf");
         let text = fs::read_to_string(&path).expect("a file of ours");
         fs::write(path, format!("{text}\n{settings}\n")).expect("a file of ours");
         self.process.signal(Signal::SIGHUP);
+        self.process.wait_for("reload -- ").await;
+        let log = self.process.output().text();
+        let servers = log.split("postfix/smtpd[").skip(1);
+        let pids: BTreeSet<i32> = servers
+            .filter_map(|rest| rest.split(']').next()?.parse().ok())
+            .collect();
+        for pid in pids {
+            // It may have left already.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
     }
 
     /// The process, for its log.
