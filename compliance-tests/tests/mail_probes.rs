@@ -55,8 +55,8 @@ async fn what_changes_at_a_server_is_offered_to_the_next_client() {
     let alb = Alb::new()
         .place("server_imap", dovecot.imap())
         .place("server_pop3", dovecot.pop3())
-        .place("server_smtp", postfix.submission())
-        .start(&config.concat())
+        .place("server_smtp", postfix.proxied())
+        .start(&(config.concat() + "proxy_protocol = \"v1\"\n"))
         .await;
     for (protocol, word) in [
         ("imap", " IDLE"),

@@ -1,14 +1,12 @@
 //! A real Postfix with a queue of its own: submission by the users of a [`Dovecot`], and mail from other servers.
 
-use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::address::Reserved;
@@ -77,7 +75,7 @@ impl Postfix {
         self.smtps.address()
     }
 
-    /// The same behind a PROXY header.
+    /// The same behind a PROXY header; each connection has a process of its own.
     pub fn proxied(&self) -> SocketAddr {
         self.proxied.address()
     }
@@ -107,22 +105,14 @@ impl Postfix {
             .collect()
     }
 
-    /// Adds to the configuration and has it read again. Who serves SMTP as before, and would for a while, is ended.
+    /// Adds to the configuration and has it read again. Who serves SMTP already goes on as before for a
+    /// while, but for [`proxied`](Self::proxied).
     pub async fn amend(&self, settings: &str) {
         let path = self.directory.path().join("etc/main.cf");
         let text = fs::read_to_string(&path).expect("a file of ours");
         fs::write(path, format!("{text}\n{settings}\n")).expect("a file of ours");
         self.process.signal(Signal::SIGHUP);
         self.process.wait_for("reload -- ").await;
-        let log = self.process.output().text();
-        let servers = log.split("postfix/smtpd[").skip(1);
-        let pids: BTreeSet<i32> = servers
-            .filter_map(|rest| rest.split(']').next()?.parse().ok())
-            .collect();
-        for pid in pids {
-            // It may have left already.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
     }
 
     /// The process, for its log.
@@ -203,7 +193,7 @@ smtpd_error_sleep_time = 0
 const MASTER: &str = "
 SUBMISSION inet n - n - - smtpd
 SMTPS inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
-PROXIED inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy
+PROXIED inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy -o max_use=1
 MX inet n - n - - smtpd -o smtpd_recipient_restrictions=permit -o smtpd_relay_restrictions=permit_auth_destination,reject
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
