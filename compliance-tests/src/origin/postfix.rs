@@ -75,7 +75,7 @@ impl Postfix {
         self.smtps.address()
     }
 
-    /// The same behind a PROXY header.
+    /// The same behind a PROXY header; each connection has a process of its own.
     pub fn proxied(&self) -> SocketAddr {
         self.proxied.address()
     }
@@ -105,12 +105,14 @@ impl Postfix {
             .collect()
     }
 
-    /// Adds to the configuration and has it read again.
-    pub fn amend(&self, settings: &str) {
+    /// Adds to the configuration and has it read again. Who serves SMTP already goes on as before for a
+    /// while, but for [`proxied`](Self::proxied).
+    pub async fn amend(&self, settings: &str) {
         let path = self.directory.path().join("etc/main.cf");
         let text = fs::read_to_string(&path).expect("a file of ours");
         fs::write(path, format!("{text}\n{settings}\n")).expect("a file of ours");
         self.process.signal(Signal::SIGHUP);
+        self.process.wait_for("reload -- ").await;
     }
 
     /// The process, for its log.
@@ -191,7 +193,7 @@ smtpd_error_sleep_time = 0
 const MASTER: &str = "
 SUBMISSION inet n - n - - smtpd
 SMTPS inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
-PROXIED inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy
+PROXIED inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy -o max_use=1
 MX inet n - n - - smtpd -o smtpd_recipient_restrictions=permit -o smtpd_relay_restrictions=permit_auth_destination,reject
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
