@@ -10,6 +10,7 @@ pub mod conversation;
 pub mod haproxy;
 pub mod load;
 pub mod mail;
+pub mod mechanisms;
 pub mod origin;
 pub mod pattern;
 pub mod payload;

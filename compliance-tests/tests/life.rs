@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Output;
 
 use alb_compliance_tests::client::raw;
+use alb_compliance_tests::session_log::wait_for_lines;
 use alb_compliance_tests::stopwatch::within;
 use alb_compliance_tests::{Alb, Client, Pki, Speak, alb};
 use nix::sys::signal::Signal;
@@ -147,14 +148,14 @@ async fn logs_are_reopened_on_usr1_and_no_line_is_lost() {
     let alb = Alb::start(&fixed(logs, "one")).await;
     let at = |name: &str| alb.directory().join(name);
     body(&alb).await;
-    wait_for_content(&at("access.log"), "GET /").await;
+    wait_for_lines(&at("access.log"), "GET /", 1).await;
     for name in ["error.log", "access.log"] {
         std::fs::rename(at(name), at(&format!("{name}.old"))).expect("renamed");
     }
     alb.signal(Signal::SIGUSR1);
-    wait_for_content(&at("error.log"), "reopened").await;
+    wait_for_lines(&at("error.log"), "reopened", 1).await;
     body(&alb).await;
-    wait_for_content(&at("access.log"), "GET /").await;
+    wait_for_lines(&at("access.log"), "GET /", 1).await;
     let lines = |name: &str| read(&at(name)).lines().count();
     assert_eq!((lines("access.log.old"), lines("access.log")), (1, 1));
 }
@@ -212,7 +213,7 @@ async fn privileges_are_dropped_and_reload_and_logs_still_work() {
     )
     .expect("renamed");
     alb.signal(Signal::SIGUSR1);
-    wait_for_content(&alb.directory().join("error.log"), "reopened").await;
+    wait_for_lines(&alb.directory().join("error.log"), "reopened", 1).await;
     let output = command(&alb, &["stop", "--now"]).await;
     assert!(output.status.success(), "{}", said(&output));
 }
@@ -301,14 +302,4 @@ async fn refusal(alb: &Alb) {
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
-}
-
-async fn wait_for_content(path: &Path, pattern: &str) {
-    let what = format!("`{pattern}` in {}", path.display());
-    within(&what, async {
-        while !read(path).contains(pattern) {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-    })
-    .await;
 }

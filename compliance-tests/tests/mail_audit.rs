@@ -3,6 +3,7 @@
 use alb_compliance_tests::client::LineClient;
 use alb_compliance_tests::origin::{Dovecot, Postfix};
 use alb_compliance_tests::pki::{self, Pki};
+use alb_compliance_tests::session_log::wait_for_lines;
 use alb_compliance_tests::{Alb, Offer};
 use serde_json::Value;
 
@@ -11,21 +12,12 @@ const LOGIN: &str = "AUTH PLAIN AGFsaWNlAHNlIGNyZXQ=";
 /// The lines of the audit log that tell of this, when there are so many.
 async fn lines(alb: &Alb, what: &str, count: usize) -> Vec<Value> {
     let path = alb.directory().join("mail.log");
-    for _ in 0..400 {
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        let lines = text.lines().map(|line| {
-            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"))
-        });
-        let lines: Vec<Value> = lines.filter(|line: &Value| line["type"] == what).collect();
-        if lines.len() >= count {
-            return lines;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-    }
-    panic!(
-        "{count} lines of a {what} do not come:\n{}",
-        alb.log().text()
-    );
+    let pattern = format!("\"type\":\"{what}\"");
+    let lines = wait_for_lines(&path, &pattern, count).await;
+    let read = |line: &String| {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"))
+    };
+    lines.iter().map(read).collect()
 }
 
 fn members(line: &Value, absent: &[&str]) {

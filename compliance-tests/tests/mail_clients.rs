@@ -1,5 +1,5 @@
 //! Mail programs as people use them, through the gateway, with a real Dovecot and a real Postfix behind: curl, swaks,
-//! isync, msmtp, mpop and Python's own clients.
+//! isync, OfflineIMAP, msmtp, mpop and Python's own clients.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -217,6 +217,48 @@ async fn isync_brings_mailboxes_here_and_there() {
     assert_eq!(count("new") + count("cur"), 21);
     let mailbox = format!(
         "imaps://localhost:{}/INBOX;MAILINDEX=21",
+        place.port("imap_implicit")
+    );
+    let fetched = place.curl(&[&mailbox]).await;
+    assert!(fetched.contains("Subject: hello"), "{fetched}");
+}
+
+#[tokio::test]
+async fn offlineimap_brings_mailboxes_here_and_there() {
+    let place = Place::new().await;
+    place.dovecot.fill("alice", 20);
+    for (number, mode) in ["starttls", "implicit"].into_iter().enumerate() {
+        let local = place.path(mode);
+        for part in ["", "INBOX", "INBOX/cur", "INBOX/new", "INBOX/tmp"] {
+            fs::create_dir_all(local.join(part)).expect("a directory in ours");
+        }
+        // What is here already goes there.
+        let mine = MESSAGE.replace("\r\n", "\n");
+        fs::write(local.join("INBOX/new/1.mine"), mine).expect("a file in ours");
+        let security = match mode {
+            "starttls" => "ssl = no\nstarttls = yes",
+            _ => "ssl = yes\nstarttls = no",
+        };
+        let config = format!(
+            "[general]\naccounts = a\nmetadata = {}\nui = basic\n[Account a]\nlocalrepository = near\nremoterepository = far\n\
+             [Repository near]\ntype = Maildir\nlocalfolders = {}\n\
+             [Repository far]\ntype = IMAP\nremotehost = localhost\nremoteport = {}\nremoteuser = alice\nremotepass = {PASSWORD}\n\
+             {security}\nsslcacertfile = {}\nauth_mechanisms = PLAIN\n",
+            place.path(&format!("{mode}.meta")).display(),
+            local.display(),
+            place.port(&format!("imap_{mode}")),
+            place.ca(),
+        );
+        let config = place.file("offlineimaprc", &config);
+        place.run("offlineimap", &["-c", &config, "-o"]).await;
+        let count = |part: &str| {
+            let entries = fs::read_dir(local.join("INBOX").join(part));
+            entries.expect("a directory").count()
+        };
+        assert_eq!(count("new") + count("cur"), 21 + number, "{mode}");
+    }
+    let mailbox = format!(
+        "imaps://localhost:{}/INBOX;MAILINDEX=22",
         place.port("imap_implicit")
     );
     let fetched = place.curl(&[&mailbox]).await;

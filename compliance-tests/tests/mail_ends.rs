@@ -28,9 +28,11 @@ const OF_CLIENTS: &[Behind] = &[
     ("smtp_slow", None, &[("MAIL", Act::Hang)]),
     ("smtp_dot", None, &[(".\r", Act::Hang)]),
     ("imap", None, &[]),
+    ("imap_decide", None, &[]),
     ("imap_mute", Some(Act::Hang), &[]),
     ("imap_login", None, &[("L ", Act::Hang)]),
     ("pop3", None, &[]),
+    ("pop3_decide", None, &[]),
     ("pop3_mute", Some(Act::Hang), &[]),
     ("pop3_login", None, &[("PASS", Act::Hang)]),
 ];
@@ -53,6 +55,11 @@ const OF_SERVERS: &[Behind] = &[
         &[("EHLO", XCLIENT), ("XCLIENT", LEAVE)],
     ),
     ("smtp_auth", None, &[("AUTH", Act::Last("235 2.7.0 i"))]),
+    (
+        "smtp_starttls",
+        None,
+        &[("EHLO", STARTTLS), ("STARTTLS", LEAVE)],
+    ),
     (
         "smtp_inject",
         None,
@@ -106,6 +113,9 @@ const OF_SERVERS: &[Behind] = &[
         None,
         &[("L ", Act::Say("a OK stray\r\nL OK in\r\n"))],
     ),
+    ("imap_half", Some(Act::Last("* O")), &[]),
+    ("imap_xclient", None, &[("I ID", LEAVE)]),
+    ("imap_starttls", None, &[("S ", LEAVE)]),
     (
         "imap_inject",
         None,
@@ -115,6 +125,17 @@ const OF_SERVERS: &[Behind] = &[
     ("pop3_greeting", Some(LEAVE), &[]),
     ("pop3_capa", None, &[("CAPA", Act::Last("+OK\r\nUSER\r\n"))]),
     ("pop3_auth", None, &[("PASS", LEAVE)]),
+    ("pop3_half", Some(Act::Last("+O")), &[]),
+    (
+        "pop3_xclient",
+        Some(Act::Say("+OK [XCLIENT] server.test\r\n")),
+        &[
+            ("CAPA", Act::Say("+OK\r\nUSER\r\n.\r\n")),
+            ("XCLIENT", LEAVE),
+        ],
+    ),
+    ("pop3_user", None, &[("USER", LEAVE)]),
+    ("pop3_starttls", None, &[("STLS", LEAVE)]),
     (
         "pop3_inject",
         None,
@@ -125,8 +146,10 @@ const OF_SERVERS: &[Behind] = &[
 /// One daemon before all of them.
 struct Place {
     alb: Alb,
-    /// By the name of the listener before it; that which decides about logins is `smtp_decide`'s.
+    /// By the name of the listener before it.
     servers: HashMap<&'static str, LineServer>,
+    /// Never decides about the logins of listeners whose names end with `decide`.
+    decider: LineServer,
 }
 
 impl Place {
@@ -151,11 +174,12 @@ impl Place {
             servers.insert(*name, server);
             config += &section(name);
         }
-        if let Some(server) = servers.get_mut("smtp_decide") {
-            *server = decider;
-        }
         let alb = alb.start(&config).await;
-        Self { alb, servers }
+        Self {
+            alb,
+            servers,
+            decider,
+        }
     }
 
     /// Holds all conversations, each from an address of its own.
@@ -163,14 +187,18 @@ impl Place {
         for (number, conversation) in conversation::read(text).iter().enumerate() {
             let number = u8::try_from(number + 1).expect("few conversations");
             let from = Ipv4Addr::new(127, 9, network, number);
-            let heard = self.servers[&*conversation.listener].heard();
-            conversation.hold(&self.alb, from, heard).await;
+            let listener = conversation.listener.as_str();
+            let server = match listener.ends_with("decide") {
+                true => &self.decider,
+                false => &self.servers[listener],
+            };
+            conversation.hold(&self.alb, from, server.heard()).await;
         }
         for listener in self.servers.keys() {
             let what = format!("all places of {listener}");
             within(&what, self.fill(listener)).await;
         }
-        for server in self.servers.values() {
+        for server in self.servers.values().chain([&self.decider]) {
             server.deserted().await;
         }
     }
@@ -192,6 +220,11 @@ impl Place {
     }
 }
 
+/// Whether the server of this listener is asked for STARTTLS.
+fn in_tls(name: &str) -> bool {
+    name.ends_with("inject") || name.ends_with("starttls")
+}
+
 /// A listener and its upstream.
 fn section(name: &str) -> String {
     let (protocol, offers, told_by) = match name.split('_').next() {
@@ -199,11 +232,10 @@ fn section(name: &str) -> String {
         Some("imap") => ("imap", "IDLE", "id"),
         _ => ("pop3", "UTF8", "xclient"),
     };
-    let offers =
-        match name.ends_with("xclient") || name.ends_with("inject") || name.starts_with("imap_") {
-            true => "X-NONE",
-            false => offers,
-        };
+    let offers = match name.ends_with("xclient") || in_tls(name) || name.starts_with("imap_") {
+        true => "X-NONE",
+        false => offers,
+    };
     let mut listener = Listener::new(name, protocol, "none", name)
         .with(&format!(
             "plaintext_auth = true\nmax_connections = {PLACES}"
@@ -211,7 +243,7 @@ fn section(name: &str) -> String {
         .with(&format!("capabilities = [\"{offers}\"]"));
     listener = match name {
         "smtp_early" => listener.table("[mail.smtp]\ngreeting_delay = \"1s\""),
-        "smtp_decide" => listener.with("auth = \"slow\""),
+        _ if name.ends_with("decide") => listener.with("auth = \"slow\""),
         // Whoever has been shown a password is heard out, even if the client does not wait.
         "smtp_login" | "imap_login" | "pop3_login" => {
             listener.with("timeouts = { server = \"1s\" }")
@@ -223,7 +255,7 @@ fn section(name: &str) -> String {
     } else {
         "none"
     };
-    let (starttls, tls) = match name.ends_with("inject") {
+    let (starttls, tls) = match in_tls(name) {
         true => (
             true,
             "tls = { ca = [\"$pki/ca.pem\"], server_name = \"localhost\" }",

@@ -162,40 +162,69 @@ async fn who_offers_another_application_protocol_is_refused_in_the_handshake() {
     }
 }
 
-/// A byte now and then keeps the pause short, and does not keep the session.
+/// A byte now and then keeps the pause short, and does not keep the session; nor does a handshake that never ends.
 #[tokio::test]
 async fn a_client_that_takes_its_time_is_sent_away() {
     let pki = Pki::new();
     let server = LineServer::smtp(&[]).await;
-    let slow = Listener::new("slow", "smtp", "none", "smtp")
-        .with("plaintext_auth = true\ntimeouts = { command = \"1s\", login = \"2s\" }");
+    let mut config = pki::IDENTITIES.to_owned();
+    for protocol in ["smtp", "imap", "pop3"] {
+        let clear = "plaintext_auth = true\ntimeouts = { command = \"1s\", login = \"2s\" }";
+        config += &Listener::new(protocol, protocol, "none", "any")
+            .with(clear)
+            .to_string();
+        let within_tls = format!("{protocol}_tls");
+        let listener = Listener::new(&within_tls, protocol, "implicit", "any").to_string();
+        let hasty = "\"implicit\", handshake_timeout = \"1s\"";
+        config += &listener.replace("\"implicit\"", hasty);
+    }
     let alb = Alb::new()
         .place("pki", &pki)
         .place("server", server.address());
     let alb = alb
-        .start(&format!(
-            "{slow}{}[upstream.smtp]\npeers = [\"$server\"]\n",
-            pki::IDENTITIES
-        ))
+        .start(&format!("{config}[upstream.any]\npeers = [\"$server\"]\n"))
         .await;
-    let mut client = LineClient::connect(alb.address("slow")).await;
-    client.until("220").await;
-    let mut drip = tokio::time::interval(Duration::from_millis(100));
+    for (number, (protocol, greeting, told)) in [
+        ("smtp", "220", "421 4.4.2 Timeout, closing connection\r\n"),
+        ("imap", "* OK", "* BYE Disconnected for inactivity\r\n"),
+        ("pop3", "+OK", "-ERR Disconnected for inactivity\r\n"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let from = Ipv4Addr::new(127, 11, 0, u8::try_from(number + 1).expect("few"));
+        let mut client = LineClient::connect_from(from, alb.address(protocol)).await;
+        client.until(greeting).await;
+        let line = drip(&alb, from, &mut client).await;
+        assert!(line.contains("reason=\"idle\""), "{protocol}: {line}");
+        assert_eq!(client.rest().await, told, "{protocol}");
+        let from = Ipv4Addr::new(127, 11, 1, u8::try_from(number + 1).expect("few"));
+        let at = alb.address(&format!("{protocol}_tls"));
+        let mut client = LineClient::connect_from(from, at).await;
+        // A record of TLCP that says it has 256 bytes.
+        client.send(b"\x16\x01\x01\x01\x00\x01").await;
+        assert_eq!(client.rest().await, "", "{protocol}");
+    }
+}
+
+/// Sends a byte now and then until the log has the end of this client's session.
+async fn drip(alb: &Alb, from: Ipv4Addr, client: &mut LineClient) -> String {
+    let of_session = ["mail session ended", &format!("client={from}:")];
+    let ended = alb.log().wait_for_all(&of_session);
     let dripping = async {
+        let mut drip = tokio::time::interval(Duration::from_millis(100));
         loop {
             drip.tick().await;
-            if let Some(line) = alb.log().find(0, "mail session ended") {
-                return line;
-            }
             client.send("N").await;
         }
     };
-    let line = within("the session to end", dripping).await;
-    assert!(line.contains("reason=\"idle\""), "{line}");
-    assert_eq!(
-        client.rest().await,
-        "421 4.4.2 Timeout, closing connection\r\n"
-    );
+    let either = async {
+        tokio::select! {
+            line = ended => line,
+            () = dripping => unreachable!("it goes on"),
+        }
+    };
+    within("the session to end", either).await
 }
 
 /// Postfix's own load generators, with a thousand messages in four sessions and one of 25 MiB.

@@ -4,94 +4,11 @@
 use std::process::Command;
 
 use alb_compliance_tests::client::{LineClient, Scram};
-use alb_compliance_tests::origin::dovecot::PASSWORD;
+use alb_compliance_tests::mechanisms::{FRAMINGS, config};
 use alb_compliance_tests::origin::{Dialogue, Dovecot, Postfix};
-use alb_compliance_tests::pki::{self, Pki};
+use alb_compliance_tests::pki::Pki;
 use alb_compliance_tests::{Alb, Offer};
 use openssl::base64::encode_block;
-
-/// A listener `$NAME` for each of the protocols, before `$NAME-server`, with these mechanisms.
-fn config(protocols: &[&str], mechanisms: &str) -> String {
-    let section = |protocol: &&str| {
-        format!(
-            "[[mail]]\nprotocol = \"{protocol}\"\nlisten = [\"${protocol}\"]\nupstream = \"{protocol}\"\nhostname = \"mail.test\"\n\
-             mechanisms = [{mechanisms}]\ntls = {{ identities = [\"gm\", \"tls\"], mode = \"implicit\" }}\n\
-             [upstream.{protocol}]\npeers = [\"$server_{protocol}\"]\n"
-        )
-    };
-    protocols.iter().map(section).collect::<String>() + pki::IDENTITIES
-}
-
-/// What is said around the messages of a mechanism.
-struct Framing {
-    protocol: &'static str,
-    greeting: &'static str,
-    begin: &'static str,
-    challenge: &'static str,
-    welcome: &'static str,
-    refusal: &'static str,
-}
-
-const FRAMINGS: [Framing; 3] = [
-    Framing {
-        protocol: "imap",
-        greeting: "* OK",
-        begin: "a AUTHENTICATE",
-        challenge: "+ ",
-        welcome: "a OK",
-        refusal: "a NO [AUTHENTICATIONFAILED]",
-    },
-    Framing {
-        protocol: "pop3",
-        greeting: "+OK",
-        begin: "AUTH",
-        challenge: "+ ",
-        welcome: "+OK",
-        refusal: "-ERR [AUTH]",
-    },
-    Framing {
-        protocol: "smtp",
-        greeting: "220",
-        begin: "AUTH",
-        challenge: "334 ",
-        welcome: "235",
-        refusal: "535 5.7.8",
-    },
-];
-
-impl Framing {
-    async fn greeted(&self, alb: &Alb, offer: &Offer) -> LineClient {
-        let mut client = LineClient::secure(alb.address(self.protocol), offer).await;
-        client.until(self.greeting).await;
-        if self.protocol == "smtp" {
-            client.ask("EHLO client.test", "250 ").await;
-        }
-        client
-    }
-
-    /// Sends a line, and returns the challenge that comes back.
-    async fn challenged(&self, client: &mut LineClient, line: &str) -> String {
-        let seen = client.ask(line, self.challenge).await;
-        seen[self.challenge.len()..].trim_end().to_owned()
-    }
-
-    /// Logs in by SCRAM; the first message comes with the command or after it.
-    async fn scram(&self, client: &mut LineClient, mechanism: &str, at_once: bool) {
-        let mut scram = Scram::new(mechanism, "alice", PASSWORD);
-        let begin = format!("{} {mechanism}", self.begin);
-        let first = if at_once {
-            self.challenged(client, &format!("{begin} {}", scram.first()))
-                .await
-        } else {
-            assert_eq!(self.challenged(client, &begin).await, "");
-            self.challenged(client, &scram.first()).await
-        };
-        let proof = scram.proof(&first);
-        let last = self.challenged(client, &proof).await;
-        scram.check(&last);
-        client.ask("", self.welcome).await;
-    }
-}
 
 #[tokio::test]
 async fn scram_is_between_the_client_and_the_server_in_every_protocol() {

@@ -2,11 +2,10 @@
 
 mod policy;
 
-use std::time::Duration;
-
 use alb_compliance_tests::origin::line_server::LineServer;
 use alb_compliance_tests::origin::{Dovecot, Postfix};
 use alb_compliance_tests::pki::Pki;
+use alb_compliance_tests::session_log::wait_for_lines;
 use alb_compliance_tests::{Alb, tools};
 use policy::{PLAIN, RULES, SECRET, alb, alice, send};
 
@@ -28,20 +27,10 @@ async fn written(statements: &str) -> String {
 
 /// The messages of a Postfix, when there are so many.
 async fn delivered(postfix: &Postfix, count: usize) -> Vec<String> {
-    for _ in 0..400 {
-        let messages = postfix.messages();
-        if messages.len() >= count {
-            return messages
-                .into_iter()
-                .map(|m| String::from_utf8_lossy(&m).into_owned())
-                .collect();
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!(
-        "{count} messages do not arrive:\n{}",
-        postfix.process().output().text()
-    );
+    let messages = postfix.delivered(count).await.into_iter();
+    messages
+        .map(|m| String::from_utf8_lossy(&m).into_owned())
+        .collect()
 }
 
 #[tokio::test]
@@ -117,14 +106,8 @@ async fn what_does_not_pass_is_refused_or_held_and_told_of() {
 
 /// The line of the audit log with this in it, when it is there.
 async fn audited(alb: &Alb, part: &str) -> String {
-    for _ in 0..400 {
-        let log = std::fs::read_to_string(alb.directory().join("mail.log")).unwrap_or_default();
-        if let Some(line) = log.lines().find(|line| line.contains(part)) {
-            return line.to_owned();
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("no line with {part}:\n{}", alb.log().text());
+    let log = alb.directory().join("mail.log");
+    wait_for_lines(&log, part, 1).await.remove(0)
 }
 
 /// Statements that attach something.
