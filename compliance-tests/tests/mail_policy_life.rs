@@ -112,12 +112,10 @@ async fn a_message_without_an_envelope_is_not_taken() {
     let place = Scripted::new(&[none], &[], "").await;
     let mut client = place.alice().await;
     client.ask("DATA", "503 5.5.1").await;
-    client
-        .send("MAIL FROM:<alice@gov.example>\r\nRCPT TO:<nobody@gov.example>\r\nDATA\r\nNOOP\r\n")
-        .await;
+    let vain = "MAIL FROM:<alice@gov.example>\r\nRCPT TO:<nobody@gov.example>\r\nDATA\r\n";
+    client.send(vain).await;
     client.until("550 5.1.1").await;
     client.until("554 5.5.1").await;
-    client.until("250 2.0.0 noop").await;
     client.ask("RSET", "250").await;
     let two = "MAIL FROM:<alice@gov.example>\r\nRCPT TO:<nobody@gov.example>\r\nRCPT TO:<bob@gov.example>\r\nDATA\r\n";
     client.send(two).await;
@@ -129,6 +127,21 @@ async fn a_message_without_an_envelope_is_not_taken() {
         held.contains("RCPT TO:<bob") && !held.contains("RCPT TO:<nobody"),
         "{held}"
     );
+}
+
+#[tokio::test]
+async fn a_body_sent_ahead_of_a_refused_data_is_never_read_as_commands() {
+    let place = Scripted::new(&[], &[], "").await;
+    let mut client = place.alice().await;
+    client
+        .send("MAIL FROM:<alice@gov.example>\r\nDATA\r\nRCPT TO:<bob@gov.example>\r\n.\r\n")
+        .await;
+    client.until("503 5.5.1").await;
+    client
+        .until("503 5.5.0 Improper use of SMTP command pipelining")
+        .await;
+    client.rest().await;
+    assert!(!place.server.heard().text().contains("RCPT"));
 }
 
 #[tokio::test]

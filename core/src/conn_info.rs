@@ -19,3 +19,10 @@ pub struct ConnInfo {
     /// What TLS or TLCP agreed on; `None` on a plain connection.
     pub tls: Option<Rc<TlsInfo>>,
 }
+
+impl ConnInfo {
+    /// A name for the connection by which the logs of the gateway and of servers can be joined.
+    pub fn session_name(&self) -> String {
+        format!("alb{:x}", self.id)
+    }
+}

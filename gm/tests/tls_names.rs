@@ -20,7 +20,7 @@ async fn answer(
     };
     let (server, client) = shake(acceptor, &Connector::new(&policy).unwrap(), name).await;
     match client {
-        Ok(client) => Ok(client.info().peer.verified().unwrap().sign.names()),
+        Ok(client) => Ok(client.info().peer.shown().unwrap().sign.names()),
         Err(_) => Err(server.unwrap_err().reason),
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! A place is given to a new key only if it is free or if nobody would notice that its key is forgotten: a flood of new
 //! keys cannot erase what is known of a key under limit. With as many live keys as the table was made for, one key in
-//! millions finds both of its buckets full. Such a key is counted together with those of the same network, in a
+//! 250,000 finds both of its buckets full. Such a key is counted together with those of the same network, in a
 //! third part of fixed size; how often is [`Table::pressed`].
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -52,6 +52,7 @@ fn of_socket(socket: &Socket) -> Option<Header> {
 /// Everything that is known of a client.
 fn header(client: &ConnInfo, sni: Option<&str>) -> Header {
     let mut header = Header::of(Transport::Stream, client.peer, client.local);
+    header.unique_id = Some(client.session_name().into_bytes());
     header.authority = sni.map(str::to_owned);
     let Some(tls) = client.tls.as_deref() else {
         return header;

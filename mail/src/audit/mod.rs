@@ -17,7 +17,6 @@ use alb_core::tls::Protocol;
 use alb_core::{ConnInfo, Side};
 
 pub use self::message::Message;
-use crate::backend::session_name;
 use crate::service::Service;
 use line::Line;
 
@@ -160,7 +159,7 @@ impl Record {
 
     /// Which session of which client it is.
     fn write_client(&self, line: &mut Line<'_>) {
-        line.text("session", session_name(&self.info));
+        line.text("session", self.info.session_name());
         line.text("listener", &*self.listener);
         line.text("proto", self.protocol.as_str());
         let client = self.info.peer;
@@ -244,7 +243,7 @@ impl Record {
             None => ("none", ""),
         };
         tracing::info!(
-            session = session_name(&self.info),
+            session = self.info.session_name(),
             listener = %self.listener,
             protocol = %self.protocol,
             client = %self.info.peer,

@@ -11,8 +11,7 @@ mod probe;
 pub(super) use self::probe::look;
 use super::exchange::{Said, initial, line_of};
 use super::{
-    Failed, Opened, Proof, Refusal, Visit, client_ip, late, next_line, or_best_effort,
-    session_name, wants, words,
+    Failed, Opened, Proof, Refusal, Visit, client_ip, late, next_line, or_best_effort, wants, words,
 };
 use crate::capabilities::Offers;
 use crate::sasl::MAX_LINE;
@@ -319,7 +318,7 @@ fn id_command(visit: &Visit<'_>, trusted: bool) -> Vec<u8> {
         } else {
             "insecure"
         };
-        put("x-session-id", Some(&session_name(info)));
+        put("x-session-id", Some(&info.session_name()));
         put("x-originating-ip", Some(&client_ip(info).to_string()));
         put("x-originating-port", Some(&info.peer.port().to_string()));
         put(

@@ -355,11 +355,6 @@ pub(crate) fn client_ip(info: &ConnInfo) -> IpAddr {
     info.peer.ip().to_canonical()
 }
 
-/// A name for the session that the logs of both sides can be joined by.
-pub(crate) fn session_name(info: &ConnInfo) -> String {
-    format!("alb{:x}", info.id)
-}
-
 /// Whether a server that does not take client information is used all the same.
 pub(crate) fn or_best_effort(pool: &Pool, why: &str) -> Result<(), Failed> {
     match pool.plan.best_effort {

@@ -12,8 +12,7 @@ pub(super) use self::probe::look;
 use super::exchange::{Said, line_of};
 use super::imap::plain_message;
 use super::{
-    Failed, Opened, Proof, Refusal, Visit, client_ip, late, next_line, or_best_effort,
-    session_name, wants, words,
+    Failed, Opened, Proof, Refusal, Visit, client_ip, late, next_line, or_best_effort, wants, words,
 };
 use crate::capabilities::Offers;
 use crate::sasl::MAX_LINE;
@@ -185,23 +184,9 @@ async fn by_password(
     unasked: bool,
 ) -> Result<BytesMut, Failed> {
     if takes_user(offers) && authzid.is_empty() {
-        let reply = say(
-            wire,
-            format!(
-                "USER {user}
-"
-            )
-            .as_bytes(),
-        )
-        .await?;
+        let reply = say(wire, format!("USER {user}\r\n").as_bytes()).await?;
         if reply.starts_with(b"+OK") {
-            let command = Zeroizing::new(
-                [
-                    b"PASS ", password, b"
-",
-                ]
-                .concat(),
-            );
+            let command = Zeroizing::new([b"PASS ", password, b"\r\n"].concat());
             return say(wire, &command).await.map_err(late);
         }
         // It may have left with that.
@@ -254,7 +239,7 @@ async fn introduce(
         );
     }
     let info = visit.info;
-    let (ip, port, session) = (client_ip(info), info.peer.port(), session_name(info));
+    let (ip, port, session) = (client_ip(info), info.peer.port(), info.session_name());
     let command = format!("XCLIENT ADDR={ip} PORT={port} SESSION={session} TTL=5\r\n");
     match say(wire, command.as_bytes()).await?.starts_with(b"+OK") {
         true => Ok(()),

@@ -32,10 +32,10 @@ pub(super) fn farewell(stop: &Stop) -> &'static str {
     }
 }
 
-/// Whether a refusal is of a command that was malformed, unknown or out of order. Others are no mistakes of the client: a
-/// recipient that is not taken, a message that is too large.
+/// Whether a refusal is of a command that was malformed, unknown or out of order. A recipient that is not taken, or not now,
+/// and a message that is too large are no mistakes: other servers go on with the rest of their mail.
 pub(super) fn is_of_mistake(reply: &str) -> bool {
-    reply.starts_with("50")
+    !(reply.starts_with('4') || reply.starts_with("550") || reply.starts_with("552"))
 }
 
 /// What MAIL and what follows it get before the login.
