@@ -136,7 +136,7 @@ async fn a_body_sent_ahead_of_a_refused_data_is_never_read_as_commands() {
     client
         .send("MAIL FROM:<alice@gov.example>\r\nDATA\r\nRCPT TO:<bob@gov.example>\r\n.\r\n")
         .await;
-    client.until("503 5.5.1").await;
+    client.until("554 5.5.1").await;
     client
         .until("503 5.5.0 Improper use of SMTP command pipelining")
         .await;

@@ -53,7 +53,7 @@ pub struct Limit {
     pub retry_after: Option<Time>,
     /// Counts and logs what would be refused, and lets it pass.
     pub dry_run: bool,
-    /// Keys remembered at once, 16 to 16777216, for 60 bytes each and kind of limit. When there are more, those of one network share a count.
+    /// Keys remembered at once, 16 to 16777216, for 65 bytes each and kind of limit. When there are more, those of one network share a count.
     #[serde(deserialize_with = "within::<16, 16_777_216, _, _>")]
     #[schemars(range(min = 16, max = 16_777_216))]
     pub entries: u32,

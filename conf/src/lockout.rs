@@ -31,7 +31,7 @@ pub struct Lockout {
     #[serde(deserialize_with = "within::<0, 1_000_000, _, _>")]
     #[schemars(range(max = 1_000_000))]
     pub waiting: u32,
-    /// Clients, and accounts, that are remembered at once; each takes 60 bytes from the start.
+    /// Clients, and accounts, that are remembered at once; each takes 65 bytes from the start.
     #[serde(deserialize_with = "within::<1024, 16_777_216, _, _>")]
     #[schemars(range(min = 1024, max = 16_777_216))]
     pub entries: u32,

@@ -1,12 +1,12 @@
 //! The counts of many keys in a fixed amount of memory, shared by all workers.
 //!
-//! A key has one bucket of seven places in the main part and, should that be full, one of the overflow part, an eighth
-//! as large. Each bucket is guarded by a lock of its own that is held for some ten nanoseconds, and they are always
+//! A key has one bucket of seven places in the main part and, should that be full, one of the overflow part, two
+//! elevenths as large. Each bucket is guarded by a lock of its own that is held for some ten nanoseconds, and they are always
 //! taken in the order main, overflow: a decision is exact, and workers meet only over the same bucket.
 //!
 //! A place is given to a new key only if it is free or if nobody would notice that its key is forgotten: a flood of new
 //! keys cannot erase what is known of a key under limit. With as many live keys as the table was made for, one key in
-//! 250,000 finds both of its buckets full. Such a key is counted together with those of the same network, in a
+//! two millions finds both of its buckets full. Such a key is counted together with those of the same network, in a
 //! third part of fixed size; how often is [`Table::pressed`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,11 +57,11 @@ struct Rest<S> {
 }
 
 impl<S: State> Table<S> {
-    /// A table for so many live keys, in about 60 bytes each (with a state of 16).
+    /// A table for so many live keys, in about 65 bytes each (with a state of 16).
     pub(super) fn new(entries: usize) -> Self {
         // Two thirds full, the main part turns three keys in a hundred away.
         let main = (entries.max(1) * 3 / 2).div_ceil(PLACES);
-        let overflow = main.div_ceil(8);
+        let overflow = (main * 2).div_ceil(11);
         let buckets = |count| (0..count).map(|_| Bucket::default()).collect();
         Table {
             main: buckets(main),
