@@ -9,7 +9,6 @@ use alb_compliance_tests::origin::{Dovecot, Script};
 use alb_compliance_tests::pki::{self, Pki};
 use alb_compliance_tests::process::Process;
 use alb_compliance_tests::{Alb, Offer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A Dovecot behind IMAP with this `[[mail]]` and these sections besides.
 async fn imap(
@@ -138,17 +137,7 @@ async fn a_service_names_the_server_and_the_password_for_it() {
         at.ip(),
         at.port()
     );
-    let service = Script::start(move |mut stream| {
-        let answer = format!("HTTP/1.0 200 OK\r\n{answer}\r\n");
-        async move {
-            let mut request = Vec::new();
-            while !request.ends_with(b"\r\n\r\n") {
-                assert!(stream.read_buf(&mut request).await.expect("a request") > 0);
-            }
-            stream.write_all(answer.as_bytes()).await.expect("sent");
-        }
-    })
-    .await;
+    let (service, _) = Script::deciding(move |_| answer.clone()).await;
     let place = [("service", service.address().to_string())];
     let asking = |allowed: &str| {
         format!(

@@ -13,35 +13,20 @@ use base64::engine::general_purpose::STANDARD;
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A service that lets a client in at its second attempt; it tells what it was asked.
 async fn hesitant(server: SocketAddr) -> (Script, Lines) {
-    let asked = Lines::default();
-    let tell = asked.clone();
-    let script = Script::start(move |mut stream| {
-        let tell = tell.clone();
-        async move {
-            let mut request = Vec::new();
-            while !request.ends_with(b"\r\n\r\n") {
-                assert!(stream.read_buf(&mut request).await.expect("a request") > 0);
-            }
-            let text = String::from_utf8(request).expect("text");
-            let answer = match text.contains("Auth-Login-Attempt: 1\r\n") {
-                true => "Auth-Status: not yet\r\nAuth-Wait: 1\r\n".to_owned(),
-                false => format!(
-                    "Auth-Status: OK\r\nAuth-Pass: clear\r\nAuth-Server: {}\r\nAuth-Port: {}\r\n",
-                    server.ip(),
-                    server.port()
-                ),
-            };
-            tell.push(text.replace("\r\n", "\n"));
-            let answer = format!("HTTP/1.0 200 OK\r\n{answer}\r\n");
-            stream.write_all(answer.as_bytes()).await.expect("sent");
-        }
-    })
-    .await;
-    (script, asked)
+    Script::deciding(
+        move |request| match request.contains("Auth-Login-Attempt: 1\r\n") {
+            true => "Auth-Status: not yet\r\nAuth-Wait: 1\r\n".to_owned(),
+            false => format!(
+                "Auth-Status: OK\r\nAuth-Pass: clear\r\nAuth-Server: {}\r\nAuth-Port: {}\r\n",
+                server.ip(),
+                server.port()
+            ),
+        },
+    )
+    .await
 }
 
 /// The digest that answers a challenge (RFC 2195), in hexadecimal.

@@ -5,33 +5,19 @@ use alb_compliance_tests::client::LineClient;
 use alb_compliance_tests::origin::{Dns, Dovecot, LineServer, Postfix, Script};
 use alb_compliance_tests::pki::Pki;
 use alb_compliance_tests::process::Lines;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A service that says for every recipient what stands behind it, and tells what it was asked.
 async fn service(answers: &[(&str, String)]) -> (Script, Lines) {
-    let asked = Lines::default();
-    let (tell, answers) = (asked.clone(), answers.to_vec());
+    let answers = answers.iter();
     let answers: Vec<_> = answers
-        .into_iter()
-        .map(|(to, answer)| (to.to_owned(), answer))
+        .map(|(to, answer)| ((*to).to_owned(), answer.clone()))
         .collect();
-    let script = Script::start(move |mut stream| {
-        let (tell, answers) = (tell.clone(), answers.clone());
-        async move {
-            let mut request = Vec::new();
-            while !request.ends_with(b"\r\n\r\n") {
-                assert!(stream.read_buf(&mut request).await.expect("a request") > 0);
-            }
-            let text = String::from_utf8(request).expect("text");
-            let found = answers.iter().find(|(to, _)| text.contains(to.as_str()));
-            let (_, answer) = found.unwrap_or_else(|| panic!("no answer to {text}"));
-            let answer = format!("HTTP/1.0 200 OK\r\n{answer}\r\n");
-            stream.write_all(answer.as_bytes()).await.expect("sent");
-            tell.push(text.replace("\r\n", "\n"));
-        }
+    Script::deciding(move |request| {
+        let found = answers.iter().find(|(to, _)| request.contains(to.as_str()));
+        let (_, answer) = found.unwrap_or_else(|| panic!("no answer to {request}"));
+        answer.clone()
     })
-    .await;
-    (script, asked)
+    .await
 }
 
 const MX: &str = r#"

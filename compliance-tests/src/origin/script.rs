@@ -4,8 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+use crate::process::Lines;
 
 /// A TCP server that hands every connection to one async function; dropping it ends them all.
 #[derive(Debug)]
@@ -40,6 +43,30 @@ impl Script {
             connections,
             task,
         }
+    }
+
+    /// Starts a service that decides about logins (`auth_http`): it answers each request with these fields, and tells what it
+    /// was asked, with plain line ends.
+    pub async fn deciding(
+        answer: impl Fn(&str) -> String + Clone + Send + 'static,
+    ) -> (Self, Lines) {
+        let asked = Lines::default();
+        let tell = asked.clone();
+        let script = Self::start(move |mut stream| {
+            let (tell, answer) = (tell.clone(), answer.clone());
+            async move {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    assert!(stream.read_buf(&mut request).await.expect("a request") > 0);
+                }
+                let text = String::from_utf8(request).expect("text");
+                let answer = format!("HTTP/1.0 200 OK\r\n{}\r\n", answer(&text));
+                tell.push(text.replace("\r\n", "\n"));
+                stream.write_all(answer.as_bytes()).await.expect("sent");
+            }
+        })
+        .await;
+        (script, asked)
     }
 
     /// Its address.

@@ -245,11 +245,11 @@ async fn introduce(
     let reply = say(wire, command.as_bytes()).await?;
     if reply.code != 220 {
         let why = format!("it answers XCLIENT with `{} {}`", reply.code, reply.text());
-        // Without the user's name nobody would be logged in.
-        if names_user {
-            return Err(Failed::Unreachable(why));
+        // It is this client that is not taken, whose address is IPv6 and the server of IPv4, say. Without the user's name
+        // nobody would be logged in.
+        if names_user || !pool.plan.best_effort {
+            return Err(Failed::Unfit(why));
         }
-        or_best_effort(pool, &why)?;
     }
     Ok(true)
 }

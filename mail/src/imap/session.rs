@@ -109,13 +109,8 @@ impl Dialogue for Session {
             Stop::TooManyErrors => "* BYE Too many invalid commands\r\n",
             Stop::TooManyFailures => "* BYE Too many failed logins\r\n",
             Stop::LockedOut => Refused::LockedOut.words(MailProtocol::Imap),
-            Stop::Injection
-            | Stop::Closed
-            | Stop::Quit
-            | Stop::Dismissed
-            | Stop::Rehomed
-            | Stop::Io(_)
-            | Stop::Handshake => "",
+            // The others have left, or have been told.
+            _ => "",
         }
     }
 }

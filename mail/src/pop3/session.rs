@@ -86,13 +86,8 @@ impl Dialogue for Session {
             Stop::TooManyErrors => "-ERR Too many invalid commands\r\n",
             Stop::TooManyFailures => "-ERR [AUTH] Too many failed logins\r\n",
             Stop::LockedOut => Refused::LockedOut.words(MailProtocol::Pop3),
-            Stop::Injection
-            | Stop::Closed
-            | Stop::Quit
-            | Stop::Dismissed
-            | Stop::Rehomed
-            | Stop::Io(_)
-            | Stop::Handshake => "",
+            // The others have left, or have been told.
+            _ => "",
         }
     }
 }

@@ -22,13 +22,8 @@ pub(super) fn farewell(stop: &Stop) -> &'static str {
         Stop::TooManyErrors => "421 4.7.0 Too many errors\r\n",
         Stop::TooManyFailures => "421 4.7.0 Too many failed logins\r\n",
         Stop::LockedOut => Refused::LockedOut.words(MailProtocol::Smtp),
-        Stop::Injection
-        | Stop::Closed
-        | Stop::Quit
-        | Stop::Dismissed
-        | Stop::Rehomed
-        | Stop::Io(_)
-        | Stop::Handshake => "",
+        // The others have left, or have been told.
+        _ => "",
     }
 }
 
