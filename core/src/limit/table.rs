@@ -1,7 +1,7 @@
 //! The counts of many keys in a fixed amount of memory, shared by all workers.
 //!
-//! A key has one bucket of seven places in the main part and, should that be full, one of the overflow part, two
-//! elevenths as large. Each bucket is guarded by a lock of its own that is held for some ten nanoseconds, and they are always
+//! A key has one bucket of seven places in the main part and, should that be full, one of the overflow part,
+//! 7/40 as large. Each bucket is guarded by a lock of its own that is held for some ten nanoseconds, and they are always
 //! taken in the order main, overflow: a decision is exact, and workers meet only over the same bucket.
 //!
 //! A place is given to a new key only if it is free or if nobody would notice that its key is forgotten: a flood of new
@@ -61,7 +61,7 @@ impl<S: State> Table<S> {
     pub(super) fn new(entries: usize) -> Self {
         // Two thirds full, the main part turns three keys in a hundred away.
         let main = (entries.max(1) * 3 / 2).div_ceil(PLACES);
-        let overflow = (main * 2).div_ceil(11);
+        let overflow = (main * 7).div_ceil(40);
         let buckets = |count| (0..count).map(|_| Bucket::default()).collect();
         Table {
             main: buckets(main),
