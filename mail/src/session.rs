@@ -63,7 +63,7 @@ async fn log_in(
     let (client, backend) = match protocol {
         MailProtocol::Imap => imap::log_in(client).await?,
         MailProtocol::Pop3 => pop3::log_in(client).await?,
-        MailProtocol::Smtp => return smtp::log_in(Box::new(client)).await.map(Rest::Framed),
+        MailProtocol::Smtp => return smtp::log_in(client).await.map(Rest::Framed),
     };
     Some(Rest::Opaque(Box::new(client), backend))
 }

@@ -49,8 +49,8 @@ pub(super) enum Login {
 pub type Rest = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Serves a client until its server is known; `None` if the session has ended before.
-pub async fn log_in(client: Box<Client>) -> Option<Rest> {
-    let (client, session, login) = dialogue::until_login::<Session>(*client).await?;
+pub async fn log_in(client: Client) -> Option<Rest> {
+    let (client, session, login) = dialogue::until_login::<Session>(client).await?;
     let (relay, active) = session.at(client, login);
     Some(Box::pin(stay(relay, active)))
 }
