@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::stream;
 
 /// Connections the kernel may queue per socket; it lowers this to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -72,7 +74,7 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<StdListener>>
 /// Last words for a connection that is not taken: they are sent at once or, to a client that cannot be written to, never.
 pub fn dismiss(stream: TcpStream, words: &[u8]) {
     // Nothing has been written before: a few bytes have room, or the client has left.
-    let _ = socket2::SockRef::from(&stream).send(words);
+    let _ = SockRef::from(&stream).send(words);
 }
 
 /// Whether nobody listens on an address. Sockets that share their port (`bind`) would let a second daemon take half
@@ -150,8 +152,10 @@ fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
     let socket = socket(address)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
-    // Small answers leave at once: connections have this from the socket that accepts them.
+    // Connections have these from the socket that accepts them. Small answers leave at once:
     socket.set_tcp_nodelay(true)?;
+    // who has vanished without a word is found out:
+    stream::keep_alive(SockRef::from(&socket))?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -201,8 +205,13 @@ mod tests {
         let mut served = 0;
         for socket in sockets.drain(..) {
             let listener = Listener::new(socket).expect("registered");
-            let each =
-                |stream: TcpStream, _| served += usize::from(stream.nodelay().expect("open"));
+            let each = |stream: TcpStream, _| {
+                let socket = SockRef::from(&stream);
+                let inherited = socket.tcp_nodelay().expect("open")
+                    && socket.keepalive().expect("open")
+                    && socket.tcp_keepalive_time().expect("open") == stream::KEEPALIVE;
+                served += usize::from(inherited);
+            };
             listener.close(each).expect("closed");
         }
         assert_eq!(served, 20);

@@ -11,6 +11,13 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+/// Silence after which the kernel asks whether the other side is still there: some connections are open for hours (mailboxes,
+/// tunnels), and what stands between forgets those in which nothing moves.
+pub(crate) const KEEPALIVE: Duration = Duration::from_secs(120);
+
+/// How long a connection to a peer is old before the kernel watches over it.
+pub const LASTING: Duration = Duration::from_secs(60);
+
 /// A connection, to a client or to a peer.
 #[derive(Debug)]
 pub enum Stream {
@@ -42,28 +49,33 @@ impl Stream {
 impl Stream {
     /// Has the connection reset when it is dropped, so that the other side cannot take what it got for the whole.
     pub fn reset_on_drop(&self) {
-        let socket = match self {
-            Stream::Plain(socket) => socket,
-            Stream::Tls(stream) => stream.get_ref(),
-        };
-        if let Socket::Tcp(stream) = socket {
+        if let Socket::Tcp(stream) = self.socket() {
             // Fails only if the connection is gone already.
             let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
     }
-}
 
-impl Socket {
-    /// Has the kernel ask after a silence of this length whether the other side is still there, so that what stands between
-    /// remembers the connection and one that has vanished is noticed.
-    pub fn keep_alive(&self, silence: Duration) {
-        if let Socket::Tcp(stream) = self {
-            // How often it asks again is left to the kernel (`tcp_keepalive_intvl`).
-            let after = TcpKeepalive::new().with_time(silence);
+    /// Has the kernel ask after two minutes of silence whether the other side is still there, so that what stands between
+    /// remembers the connection and one that has vanished is noticed. Connections of clients have this from the socket that
+    /// accepts them; those to peers are given it when they have lasted for [`LASTING`], which most do not.
+    pub fn keep_alive(&self) {
+        if let Socket::Tcp(stream) = self.socket() {
             // Fails only if the connection is gone already.
-            let _ = SockRef::from(stream).set_tcp_keepalive(&after);
+            let _ = keep_alive(SockRef::from(stream));
         }
     }
+
+    fn socket(&self) -> &Socket {
+        match self {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => stream.get_ref(),
+        }
+    }
+}
+
+/// How often the kernel asks again is left to it (`tcp_keepalive_intvl`).
+pub(crate) fn keep_alive(socket: SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))
 }
 
 impl From<TcpStream> for Socket {

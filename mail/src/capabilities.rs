@@ -5,11 +5,23 @@ use std::sync::Arc;
 /// The keywords one server lists, each with its parameters: `AUTH PLAIN LOGIN`, `SIZE 1000`, `LITERAL+`. Every session asks
 /// for those of the pool: a clone copies none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Offers(Arc<[String]>);
+pub struct Offers(Arc<Lines>);
 
-impl FromIterator<String> for Offers {
-    fn from_iter<I: IntoIterator<Item = String>>(lines: I) -> Self {
-        Offers(lines.into_iter().collect())
+/// All lines in one piece, with where each ends.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Lines {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl<L: AsRef<str>> FromIterator<L> for Offers {
+    fn from_iter<I: IntoIterator<Item = L>>(lines: I) -> Self {
+        let mut all = Lines::default();
+        for line in lines {
+            all.text += line.as_ref();
+            all.ends.push(all.text.len());
+        }
+        Offers(Arc::new(all))
     }
 }
 
@@ -17,16 +29,19 @@ impl Offers {
     /// Reads keywords with their parameters. What is not printable ASCII is passed over.
     pub fn read<'l>(lines: impl IntoIterator<Item = &'l [u8]>) -> Self {
         let text = |line: &'l [u8]| {
-            let printable = !line.is_empty() && line.iter().all(|b| (b' '..=b'~').contains(b));
+            // Without a way out in the middle it is done for many bytes at once.
+            let printable = line
+                .iter()
+                .fold(true, |all, b| all & (b' '..=b'~').contains(b));
             let text = str::from_utf8(line.trim_ascii()).ok()?;
-            printable.then(|| text.to_owned())
+            (printable && !line.is_empty()).then_some(text)
         };
         lines.into_iter().filter_map(text).collect()
     }
 
     /// The parameters of a keyword, in any case; `None` if it is not listed.
     pub fn find(&self, keyword: &str) -> Option<&str> {
-        self.0.iter().find_map(|line| {
+        self.iter().find_map(|line| {
             let (first, rest) = line.split_at_checked(keyword.len())?;
             let ends = rest.is_empty() || rest.starts_with(' ');
             (ends && first.eq_ignore_ascii_case(keyword)).then(|| rest.get(1..).unwrap_or_default())
@@ -40,7 +55,7 @@ impl Offers {
 
     /// Whether the parameters of a keyword have this word; also in the old form `AUTH=PLAIN LOGIN`.
     pub fn has_word(&self, keyword: &str, word: &str) -> bool {
-        let old = self.0.iter().filter_map(|line| {
+        let old = self.iter().filter_map(|line| {
             let (first, rest) = line.split_at_checked(keyword.len())?;
             first
                 .eq_ignore_ascii_case(keyword)
@@ -61,25 +76,31 @@ impl Offers {
 
     /// Every keyword with its parameters.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        let Lines { text, ends } = &*self.0;
+        let mut start = 0;
+        ends.iter().map(move |end| {
+            let line = &text[start..*end];
+            start = *end;
+            line
+        })
     }
 
     /// Those of these keywords that are listed.
     #[must_use]
     pub fn only(&self, keywords: &[&str]) -> Offers {
-        let wanted = |line: &&String| {
+        let wanted = |line: &&str| {
             let first = line.split(' ').next().unwrap_or(line);
             keywords
                 .iter()
                 .any(|keyword| keyword.eq_ignore_ascii_case(first))
         };
-        Offers(self.0.iter().filter(wanted).cloned().collect())
+        self.iter().filter(wanted).collect()
     }
 
     /// What both list; of two sizes the smaller, of mechanisms those of both.
     #[must_use]
     pub fn common(&self, other: &Offers) -> Offers {
-        let both = |line: &String| {
+        let both = |line: &str| {
             let (keyword, mine) = line.split_once(' ').unwrap_or((line, ""));
             let theirs = other.find(keyword)?;
             let smaller = match (mine.parse::<u64>(), theirs.parse::<u64>()) {
@@ -91,11 +112,11 @@ impl Offers {
                     let both = words.filter(|word| other.has_word(keyword, word));
                     return Some(format!("{keyword} {}", both.collect::<Vec<_>>().join(" ")));
                 }
-                _ => return Some(line.clone()),
+                _ => return Some(line.to_owned()),
             };
             Some(format!("{keyword} {smaller}"))
         };
-        Offers(self.0.iter().filter_map(both).collect())
+        self.iter().filter_map(both).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use alb_core::limit::Permit;
 use alb_core::tls::{Acceptor, Rejection};
 use alb_core::{ConnInfo, Peer, Side, Socket, Stream, handshake};
 use bytes::BytesMut;
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::time::sleep;
 
 use crate::audit::Record;
 use crate::client_name::ClientName;
@@ -17,7 +17,8 @@ use crate::line;
 use crate::refused::{Refused, turn_away};
 use crate::sasl::Mechanism;
 use crate::service::Service;
-use crate::wire::{KEEPALIVE, Wire};
+use crate::timer::Timer;
+use crate::wire::{Wire, within};
 use crate::worker::Worker;
 
 /// A client that has not logged in.
@@ -36,6 +37,8 @@ pub struct Client {
     pub worker: Rc<Worker>,
     /// What the log will say.
     pub record: Record,
+    /// The account of the last login, in the form in which guesses at it are counted.
+    pub account: String,
     /// What it is counted by until it ends.
     pub permit: Permit,
     /// Malformed and unknown commands so far.
@@ -45,6 +48,7 @@ pub struct Client {
     /// Logins tried so far.
     pub attempts: u32,
     until: Instant,
+    timer: Timer,
 }
 
 /// Why nothing more is read from a client.
@@ -118,22 +122,24 @@ impl From<io::Error> for Stop {
 }
 
 impl Client {
-    /// A client that has just connected.
+    /// A client that has just connected. In a box: futures would hold it once for each of them that it passes through.
     pub fn new(
         socket: Socket,
         info: ConnInfo,
         acceptor: Option<Arc<Acceptor>>,
         service: Arc<Service>,
         worker: Rc<Worker>,
-    ) -> Self {
-        socket.keep_alive(KEEPALIVE);
+    ) -> Box<Self> {
         let patience = match service.mx() {
             Some(_) => OTHER_SERVER,
             None => *service.settings.timeouts.login,
         };
-        Client {
+        let now = Instant::now();
+        let timer = Timer::new(now + patience.min(service.command_timeout()));
+        Box::new(Client {
             wire: Wire::new(Stream::Plain(socket)),
             record: Record::begin(&worker.log, &service, &info),
+            account: String::new(),
             info,
             name: ClientName::default(),
             acceptor,
@@ -143,8 +149,15 @@ impl Client {
             errors: 0,
             failures: 0,
             attempts: 0,
-            until: Instant::now() + patience,
-        }
+            until: now + patience,
+            timer,
+        })
+    }
+
+    /// This is the name it has sent in a login.
+    pub fn goes_by(&mut self, user: String) {
+        self.account = self.service.auth.account(&user);
+        self.record.login.user_sent = user;
     }
 
     /// Another server has brought mail, and may bring more.
@@ -195,12 +208,11 @@ impl Client {
         tokio::select! {
             biased;
             () = begun => Err(Stop::Draining),
-            filled = timeout_at(deadline.into(), self.wire.fill()) => match filled {
-                Ok(Ok(0)) => Err(Stop::Closed),
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(error)) => Err(error.into()),
-                Err(_) => Err(Stop::Idle),
+            filled = self.wire.fill() => match filled? {
+                0 => Err(Stop::Closed),
+                _ => Ok(()),
             },
+            () = self.timer.reaches(deadline) => Err(Stop::Idle),
         }
     }
 
@@ -216,8 +228,8 @@ impl Client {
 
     /// Sends a reply.
     pub async fn send(&mut self, reply: impl AsRef<[u8]>) -> Result<(), Stop> {
-        let deadline = Instant::now() + self.service.command_timeout();
-        match timeout_at(deadline.into(), self.wire.send(reply.as_ref())).await {
+        let patience = self.service.command_timeout();
+        match within(patience, self.wire.send(reply.as_ref())).await {
             Ok(sent) => Ok(sent?),
             Err(_) => Err(Stop::Idle),
         }
@@ -245,7 +257,7 @@ impl Client {
     /// Answers STARTTLS with `go_ahead` and shakes hands; `None` when that has ended the session. Bytes that have come
     /// behind the command are an attack (CVE-2011-0411, CVE-2021-33515): they would be taken for bytes of the
     /// protected connection.
-    pub async fn upgrade(mut self, go_ahead: &str) -> Option<Self> {
+    pub async fn upgrade(mut self: Box<Self>, go_ahead: &str) -> Option<Box<Self>> {
         if !self.wire.buffer.is_empty() {
             tracing::warn!(
                 client = %self.info.peer, listener = %self.service.name, reason = "starttls_injection",
@@ -263,7 +275,7 @@ impl Client {
     }
 
     /// Shakes hands on a connection that is not protected yet; `None` when that has ended the session.
-    pub async fn secure(self) -> Option<Self> {
+    pub async fn secure(self: Box<Self>) -> Option<Box<Self>> {
         let Client {
             mut info,
             name,
@@ -272,12 +284,14 @@ impl Client {
             worker,
             wire,
             acceptor,
+            account,
             permit,
             errors,
             failures,
             attempts,
             until,
-        } = self;
+            timer,
+        } = *self;
         let (Stream::Plain(socket), Some(acceptor)) = (wire.stream, acceptor) else {
             return None;
         };
@@ -300,13 +314,15 @@ impl Client {
                     service,
                     worker,
                     record,
+                    account,
                     permit,
                     errors,
                     failures,
                     attempts,
                     until,
+                    timer,
                 };
-                secured.certified().await
+                Box::new(secured).certified().await
             }
             Err(error) => {
                 handshake::failed(&worker.stats, &service.name, info.peer, &error);
@@ -318,7 +334,7 @@ impl Client {
 
     /// Turns the client away if it has not shown a certificate where it must, or has shown one that is not good. The
     /// handshake lets it pass, so that it can be told why.
-    async fn certified(self) -> Option<Self> {
+    async fn certified(self: Box<Self>) -> Option<Box<Self>> {
         let peer = self.info.tls.as_ref().map(|tls| &tls.peer);
         let why = match peer {
             Some(Peer::Rejected(rejection)) => {
@@ -357,7 +373,7 @@ impl Client {
     }
 
     /// Says the last words, closes, and writes the line of the log.
-    pub async fn leave(mut self, stop: &Stop, words: &str) {
+    pub async fn leave(mut self: Box<Self>, stop: &Stop, words: &str) {
         self.dismiss(words).await;
         self.record.end(stop.side(), stop.reason());
     }
@@ -366,9 +382,9 @@ impl Client {
     pub async fn dismiss(&mut self, words: &str) {
         if !words.is_empty() {
             // It may have left already, and nobody waits long for it to listen.
-            let _ = timeout(LAST_WORDS, self.wire.send(words.as_bytes())).await;
+            let _ = within(LAST_WORDS, self.wire.send(words.as_bytes())).await;
         }
-        let _ = timeout(LAST_WORDS, self.wire.finish()).await;
+        let _ = within(LAST_WORDS, self.wire.finish()).await;
     }
 }
 

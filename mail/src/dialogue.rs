@@ -42,7 +42,9 @@ pub enum Next<Login> {
 }
 
 /// Serves a client from the greeting to its login; `None` if the session has ended before.
-pub async fn until_login<D: Dialogue>(mut client: Client) -> Option<(Client, D, D::Login)> {
+pub async fn until_login<D: Dialogue>(
+    mut client: Box<Client>,
+) -> Option<(Box<Client>, D, D::Login)> {
     let mut dialogue = D::new(&client);
     match dialogue.greet(&mut client).await {
         Ok(()) => go_on(dialogue, client).await,
@@ -53,8 +55,8 @@ pub async fn until_login<D: Dialogue>(mut client: Client) -> Option<(Client, D, 
 /// Serves a client that has been greeted.
 pub async fn go_on<D: Dialogue>(
     mut dialogue: D,
-    mut client: Client,
-) -> Option<(Client, D, D::Login)> {
+    mut client: Box<Client>,
+) -> Option<(Box<Client>, D, D::Login)> {
     loop {
         match dialogue.step(&mut client).await {
             Ok(Next::Command) => {}
@@ -69,7 +71,7 @@ pub async fn go_on<D: Dialogue>(
 }
 
 /// Says the last words.
-async fn over<D: Dialogue>(client: Client, stop: &Stop) -> Option<(Client, D, D::Login)> {
+async fn over<D: Dialogue>(client: Box<Client>, stop: &Stop) -> Option<(Box<Client>, D, D::Login)> {
     Box::pin(client.leave(stop, D::farewell(stop))).await;
     None
 }

@@ -30,26 +30,29 @@ pub enum Before {
     Later,
 }
 
-/// Has a login wait whose account is being guessed at, or whose client has many others under way. Right ones wait too:
-/// nobody can tell them from guesses.
+/// Has a login wait that comes `now`, whose account is being guessed at, or whose client has many others under way. Right ones
+/// wait too: nobody can tell them from guesses.
 ///
 /// # Errors
 ///
 /// The client left while it was waiting, or the worker is leaving.
-pub async fn before(client: &mut Client) -> Result<Before, Stop> {
+pub async fn before(client: &mut Client, mut now: Instant) -> Result<Before, Stop> {
     let lockout = lockout(client);
     let ip = client.info.peer.ip();
-    if lockout.locked(ip, Instant::now()).is_some() {
+    if lockout.locked(ip, now).is_some() {
         return Ok(Before::LockedOut);
     }
-    let account = account(client);
-    if !account.is_empty() && lockout.is_slow(account.as_bytes(), ip, Instant::now()) {
+    let account = client.account.as_bytes();
+    if !account.is_empty() && lockout.is_slow(account, ip, now) {
         match lockout.wait(GUESSED_AT) {
             None => return Ok(Before::Later),
-            Some((time, _waiting)) => client.pause(time).await?,
+            Some((time, _waiting)) => {
+                client.pause(time).await?;
+                now = Instant::now();
+            }
         }
     }
-    match lockout.turn(ip, Instant::now()) {
+    match lockout.turn(ip, now) {
         Turn::Now(deciding) => Ok(Before::Go(deciding)),
         Turn::LockedOut => Ok(Before::LockedOut),
         Turn::Later => in_turn(client, &lockout).await,
@@ -75,7 +78,7 @@ async fn in_turn(client: &mut Client, lockout: &Lockout) -> Result<Before, Stop>
 
 /// Counts a login whose credentials were wrong. Whether its client is locked out now.
 pub fn count(client: &Client, credentials: &Credentials) -> bool {
-    let account = account(client);
+    let account = &client.account;
     let rejected = Rejected {
         client: client.info.peer.ip(),
         user: account.as_bytes(),
@@ -115,17 +118,13 @@ pub fn succeeded(client: &Client) -> bool {
     let (lockout, ip, now) = (lockout(client), client.info.peer.ip(), Instant::now());
     let free = lockout.locked(ip, now).is_none();
     if free {
-        lockout.succeeded(account(client).as_bytes(), ip, now);
+        lockout.succeeded(client.account.as_bytes(), ip, now);
     }
     free
 }
 
 fn lockout(client: &Client) -> Arc<Lockout> {
     Arc::clone(&client.service.lockout)
-}
-
-fn account(client: &Client) -> String {
-    client.service.auth.account(&client.record.login.user_sent)
 }
 
 /// What repeats when a device sends an old password again and again.

@@ -19,6 +19,7 @@ mod limits;
 pub mod line;
 mod login;
 pub mod pop3;
+mod promised;
 mod proving;
 mod refused;
 mod rehome;
@@ -28,6 +29,7 @@ pub mod secret;
 mod service;
 mod session;
 pub mod smtp;
+mod timer;
 mod wire;
 mod worker;
 

@@ -81,13 +81,13 @@ pub async fn log_in(client: &mut Client, asked: &Asked<'_>) -> Result<Outcome, S
     client.attempts += 1;
     client.record.login = audit::Login {
         mechanism: asked.mechanism,
-        user_sent: asked.credentials.user.clone(),
         source: client.service.auth.source(),
         ..audit::Login::default()
     };
+    client.goes_by(asked.credentials.user.clone());
     let begun = Instant::now();
     let mut left = false;
-    let (deciding, result) = match guesses::before(client).await? {
+    let (deciding, result) = match guesses::before(client, begun).await? {
         Before::Go(deciding) => (Some(deciding), attempt(client, asked, &mut left).await),
         Before::LockedOut => (None, Err(Turned::locked_out())),
         Before::Later => (None, Err(Turned::Later("too many logins wait".to_owned()))),
@@ -190,7 +190,7 @@ async fn carry(
         return Err(Turned::Broken(failure));
     }
     if let Some(user) = sasl::ntlm::user_in_line(&line) {
-        client.record.login.user_sent = user;
+        client.goes_by(user);
     }
     let answered = pending.answer(&line);
     let step = to_its_end(&mut client.wire, left, &asked.shown, answered).await;

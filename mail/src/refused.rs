@@ -120,7 +120,7 @@ pub async fn refuse(
 }
 
 /// Says why, closes, and writes the line of the log.
-pub async fn turn_away(mut client: Client, why: Refused) {
+pub async fn turn_away(mut client: Box<Client>, why: Refused) {
     client.record.refused = true;
     let words = why.words(client.service.protocol);
     client.dismiss(words).await;

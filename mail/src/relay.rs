@@ -9,7 +9,7 @@ use crate::client::{Client, Stop};
 use crate::rehome::{Leave, place};
 
 /// Carries bytes until both directions are over, and writes the line of the log.
-pub fn run(client: Client, backend: Backend) -> impl Future<Output = ()> {
+pub fn run(client: Box<Client>, backend: Backend) -> impl Future<Output = ()> {
     let Client {
         wire,
         service,
@@ -17,7 +17,7 @@ pub fn run(client: Client, backend: Backend) -> impl Future<Output = ()> {
         mut record,
         permit,
         ..
-    } = client;
+    } = *client;
     let Backend {
         wire: server,
         active,

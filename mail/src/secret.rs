@@ -1,9 +1,10 @@
 //! Bytes that nobody but their receiver may see: wiped when dropped, never printed, compared in constant time.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// A password, a token, or an answer to a challenge.
 #[derive(Clone, Default)]
@@ -33,6 +34,37 @@ impl Secret {
     /// Whether these are the same bytes, in a time that tells nothing but their number.
     pub fn is(&self, other: &[u8]) -> bool {
         self.0.as_slice().ct_eq(other).into()
+    }
+}
+
+/// Bytes that are being written, into room in which there was nothing else: what has been written is wiped in the end, the
+/// rest of the room needs not be. It must not grow beyond its room, which would leave a copy behind.
+pub struct Draft(Vec<u8>);
+
+impl Draft {
+    /// With room for so many bytes.
+    pub fn with_room(bytes: usize) -> Self {
+        Draft(Vec::with_capacity(bytes))
+    }
+}
+
+impl Deref for Draft {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Draft {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
     }
 }
 

@@ -20,6 +20,7 @@ use crate::learned::Learned;
 use crate::limits::Limits;
 use crate::sasl::{Mechanism, Mechanisms};
 use crate::secret::Secret;
+use crate::{imap, pop3, smtp};
 
 /// A mail listener.
 pub struct Service {
@@ -162,6 +163,15 @@ impl Service {
             // RFC 5321 § 4.5.3.2.7.
             Some(_) => (*self.settings.timeouts.command).max(Duration::from_secs(300)),
             None => *self.settings.timeouts.command,
+        }
+    }
+
+    /// What clients may be offered of what the servers offer.
+    pub fn passed_on(&self, servers: &Offers) -> Offers {
+        match self.protocol {
+            MailProtocol::Imap => servers.only(&imap::PASSED_ON),
+            MailProtocol::Pop3 => servers.only(&pop3::PASSED_ON),
+            MailProtocol::Smtp => smtp::passed_on(servers, self),
         }
     }
 

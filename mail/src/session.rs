@@ -29,7 +29,7 @@ pub fn serve(
     async move {
         match login.await {
             None => {}
-            Some(Rest::Opaque(client, backend)) => relay::run(*client, *backend).await,
+            Some(Rest::Opaque(client, backend)) => relay::run(client, *backend).await,
             Some(Rest::Framed(rest)) => rest.await,
         }
     }
@@ -65,5 +65,5 @@ async fn log_in(
         MailProtocol::Pop3 => pop3::log_in(client).await?,
         MailProtocol::Smtp => return smtp::log_in(client).await.map(Rest::Framed),
     };
-    Some(Rest::Opaque(Box::new(client), backend))
+    Some(Rest::Opaque(client, backend))
 }

@@ -3,18 +3,16 @@
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use alb_core::Stream;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 use zeroize::Zeroize;
-
-/// Silence after which the kernel asks whether the other side is there: mailboxes are open for hours (IDLE), and what
-/// stands between forgets connections in which nothing moves.
-pub const KEEPALIVE: Duration = Duration::from_secs(120);
 
 /// Room for one read before login: commands are short.
 const CHUNK: usize = 4 * 1024;
@@ -95,10 +93,23 @@ impl Wire {
         std::future::pending().await
     }
 
-    /// Says that nothing more will come.
+    /// Says that nothing more will come, before the connection is dropped: closing a socket says as much as shutting it down,
+    /// but TLS has to say more.
     pub async fn finish(&mut self) {
-        // It may have closed first.
-        let _ = self.stream.shutdown().await;
+        if let Stream::Tls(stream) = &mut self.stream {
+            // It may have closed first.
+            let _ = stream.shutdown().await;
+        }
+    }
+}
+
+/// What comes of `future` within `time`. As [`timeout`], which looks at the clock first; this does so only if there is something
+/// to wait for.
+pub async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut future = pin!(future);
+    match poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => timeout(time, future).await,
     }
 }
 

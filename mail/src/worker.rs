@@ -12,6 +12,8 @@ use alb_core::log::AccessBuffer;
 use alb_core::stats::WorkerStats;
 use alb_core::upstream::{Active, Affinity, Cursor, Outcome, PeerRef, Resolver, Tried, Upstream};
 
+use crate::promised::Promises;
+
 /// The mail side of a worker.
 pub struct Worker {
     /// Tells when the worker is leaving.
@@ -24,6 +26,8 @@ pub struct Worker {
     pub log: Rc<AccessBuffer>,
     /// Handshakes under way only to refuse a client.
     pub(crate) refusals: Cell<usize>,
+    /// What clients are promised.
+    pub(crate) promises: Promises,
     /// By the name of the upstream, for the one that is in force.
     cursors: RefCell<HashMap<String, (Arc<Upstream>, Cursor)>>,
 }
@@ -42,6 +46,7 @@ impl Worker {
             stats,
             log,
             refusals: Cell::default(),
+            promises: Promises::default(),
             cursors: RefCell::default(),
         })
     }
@@ -91,9 +96,12 @@ impl Worker {
                 upstream.cursor(Cursor::random_start()),
             )
         };
-        let entry = cursors
-            .entry(upstream.name().to_owned())
-            .or_insert_with(fresh);
+        let entry = match cursors.get_mut(upstream.name()) {
+            Some(entry) => entry,
+            None => cursors
+                .entry(upstream.name().to_owned())
+                .or_insert_with(fresh),
+        };
         // After a reload the name may stand for another group; a session of the old one takes turns with it then.
         if !Arc::ptr_eq(&entry.0, upstream) {
             *entry = fresh();

@@ -175,12 +175,12 @@ fn turn_away(stream: TcpStream, listener: &Listener, why: Refused) {
     }
 }
 
-/// Runs a connection; it is counted for as long as it lives.
+/// Runs a connection; it is counted for as long as it lives. In a box: the runtime moves what it is given several times.
 fn spawn<C: 'static>(counted: C, serve: impl Future<Output = ()> + 'static) {
-    spawn_local(Counted {
+    spawn_local(Box::pin(Counted {
         serve,
         _counted: counted,
-    });
+    }));
 }
 
 pin_project! {

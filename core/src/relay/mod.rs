@@ -26,13 +26,16 @@ use tokio::time::{Instant, sleep_until};
 use crate::error::Side;
 use crate::limit::Throttle;
 use crate::stats::WorkerStats;
-use crate::stream::{Socket, Stream};
+use crate::stream::{LASTING, Socket, Stream};
 use way::Way;
 
 /// A connection that can be relayed.
 pub trait Duplex: AsyncRead + AsyncWrite + Unpin {
     /// The socket, where bytes pass it as they are: the kernel can move those by itself.
     fn tcp(&self) -> Option<&TcpStream>;
+
+    /// Has the kernel watch over the connection; see [`Stream::keep_alive`].
+    fn keep_alive(&self);
 }
 
 impl Duplex for Stream {
@@ -41,6 +44,10 @@ impl Duplex for Stream {
             Stream::Plain(Socket::Tcp(stream)) => Some(stream),
             _ => None,
         }
+    }
+
+    fn keep_alive(&self) {
+        Stream::keep_alive(self);
     }
 }
 
@@ -134,7 +141,7 @@ impl Relay {
     pub async fn run(&mut self, client: &mut impl Duplex, upstream: &mut impl Duplex) -> Ended {
         let mut moved_at = Instant::now();
         // One timer that is looked at when it fires: setting it at every read would cost more than the read.
-        let mut timer = pin!(sleep_until(moved_at + self.idle_timeout));
+        let mut timer = pin!(sleep_until(moved_at + LASTING.min(self.idle_timeout)));
         poll_fn(|cx| {
             let before = (self.received(), self.sent());
             let ended = self.carry(cx, client, upstream);
@@ -151,6 +158,7 @@ impl Relay {
                 if moved_at + self.idle_timeout <= Instant::now() {
                     return Poll::Ready(Ended::gateway(Why::Idle));
                 }
+                upstream.keep_alive();
                 timer.as_mut().reset(moved_at + self.idle_timeout);
             }
             Poll::Pending
@@ -166,7 +174,9 @@ impl Relay {
         upstream: &mut impl Duplex,
     ) -> Poll<Ended> {
         let up = self.up.carry(cx, client, upstream, self.down.is_over());
-        let down = self.down.carry(cx, upstream, client, self.up.is_over());
+        // Where the peer's end is the end of the session, the client's socket is closed next.
+        let last = self.up.is_over() || self.ends_with_upstream;
+        let down = self.down.carry(cx, upstream, client, last);
         let failed = match (up, down) {
             (Err(fault), _) => fault.between(Side::Client, Side::Upstream),
             (_, Err(fault)) => fault.between(Side::Upstream, Side::Client),

@@ -104,3 +104,24 @@ async fn a_side_that_breaks_off_in_bulk_is_named() {
         assert_eq!((ended.by, ended.why.as_str()), (side, "reset"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_kernel_watches_over_a_peer_whose_session_lasts() {
+    let (_client, mut to_client) = connection().await;
+    let (_upstream, mut to_upstream) = connection().await;
+    let mut relay = Relay::new(Duration::from_secs(600), Arc::default());
+    for (lasts, watched) in [(LASTING - MOMENT, false), (LASTING + MOMENT, true)] {
+        tokio::select! {
+            ended = relay.run(&mut to_client, &mut to_upstream) => panic!("{ended:?}"),
+            () = tokio::time::sleep(lasts) => {}
+        }
+        let kept = |side: &Stream| {
+            let socket = socket2::SockRef::from(side.tcp().expect("a socket"));
+            socket.keepalive().expect("open")
+        };
+        assert_eq!((kept(&to_client), kept(&to_upstream)), (false, watched));
+    }
+}
+
+/// Enough to be told from nothing.
+const MOMENT: Duration = Duration::from_secs(1);

@@ -8,6 +8,8 @@ impl Duplex for DuplexStream {
     fn tcp(&self) -> Option<&TcpStream> {
         None
     }
+
+    fn keep_alive(&self) {}
 }
 
 const IDLE: Duration = Duration::from_secs(600);

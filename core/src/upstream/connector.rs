@@ -2,11 +2,14 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 
 use alb_gm::tls::{Connector, HandshakeError};
-use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpSocket, TcpStream, UnixStream};
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Type};
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::address::PeerAddress;
@@ -25,7 +28,8 @@ pub async fn connect(peer: &Peer, settings: &Settings) -> Result<Stream, Error> 
 
 /// As [`connect`], and says `opening` ([`Settings::opening`]) before the handshake.
 pub async fn connect_as(peer: &Peer, settings: &Settings, opening: &[u8]) -> Result<Stream, Error> {
-    match timeout(settings.connect_timeout, establish(peer, settings, opening)).await {
+    let establishing = pin!(establish(peer, settings, opening));
+    match timeout(settings.connect_timeout, establishing).await {
         Ok(result) => result,
         Err(_) => Err(Error::new(Kind::ConnectTimeout, Side::Upstream)),
     }
@@ -47,7 +51,8 @@ pub(crate) async fn probe(
 
 /// Opens the socket of a peer, within `connect_timeout`; for protocols that talk before they shake hands.
 pub async fn open(peer: &Peer, settings: &Settings) -> Result<Socket, Error> {
-    match timeout(settings.connect_timeout, socket(peer.address(), settings)).await {
+    let opening = pin!(socket(peer.address(), settings));
+    match timeout(settings.connect_timeout, opening).await {
         Ok(Ok(socket)) => Ok(socket),
         Ok(Err(error)) => Err(Error::because(Kind::Connect, Side::Upstream, error)),
         Err(_) => Err(Error::new(Kind::ConnectTimeout, Side::Upstream)),
@@ -103,8 +108,6 @@ async fn socket(address: &PeerAddress, settings: &Settings) -> io::Result<Socket
     match address {
         PeerAddress::Tcp(address) => {
             let stream = open_tcp(*address, settings.source(*address)).await?;
-            // Requests are written whole; waiting for more only delays them.
-            stream.set_nodelay(true)?;
             Ok(stream.into())
         }
         PeerAddress::Unix(path) => Ok(UnixStream::connect(path).await?.into()),
@@ -113,13 +116,25 @@ async fn socket(address: &PeerAddress, settings: &Settings) -> io::Result<Socket
 
 /// Connects, from this address if one is given.
 async fn open_tcp(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
-    let Some(from) = from else {
-        return TcpStream::connect(to).await;
-    };
-    let socket = match to {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    socket.bind(SocketAddr::new(from, 0))?;
-    socket.connect(to).await
+    let (domain, kind) = (Domain::for_address(to), Type::STREAM.nonblocking());
+    let socket = socket2::Socket::new(domain, kind, Some(Protocol::TCP))?;
+    // Requests are written whole; waiting for more only delays them.
+    socket.set_tcp_nodelay(true)?;
+    if let Some(from) = from {
+        socket.bind(&SocketAddr::new(from, 0).into())?;
+    }
+    match socket.connect(&to.into()) {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::INPROGRESS) => {}
+        begun => begun?,
+    }
+    connected(TcpStream::from_std(socket.into())?).await
+}
+
+/// Waits until a connection is there, or has failed. The kernel is asked why only if it says that it has.
+async fn connected(stream: TcpStream) -> io::Result<TcpStream> {
+    let ready = stream.ready(Interest::WRITABLE | Interest::ERROR).await?;
+    match ready.is_error() || ready.is_write_closed() {
+        true => stream.take_error()?.map_or(Ok(stream), Err),
+        false => Ok(stream),
+    }
 }

@@ -111,19 +111,22 @@ impl Upstream {
     }
 
     /// A peer that is not of the list: where somebody else has said a connection is to go. It is talked to as those of
-    /// the list are, and its failures are nobody's.
+    /// the list are, by the name that the list has for that address, if any; its failures are nobody's.
     pub fn peer_at(&self, address: SocketAddr) -> Option<Active> {
-        let mut entry = self.entries.first()?.clone();
-        entry.down = false;
+        let entry = self.entries.first()?;
+        let (ip, address) = (address.ip(), PeerAddress::Tcp(address));
+        let peers = self.peers();
+        let listed = peers.iter().find(|peer| *peer.address() == address);
+        let named = listed.and_then(|peer| peer.host()).map(str::to_owned);
         let located = Located {
-            address: PeerAddress::Tcp(address),
-            host: Some(address.ip().to_string()),
+            host: named.or_else(|| Some(ip.to_string())),
+            address,
             weight: None,
             backup: false,
         };
         let (name, state, id) = (Arc::clone(&self.name), Arc::default(), peer::next_id());
-        let peer = Peer::new(name, located, &entry, &self.settings, id, state);
-        PeerRef::new(Arc::new(peer)).try_enter()
+        let peer = Peer::new(name, located, entry, &self.settings, id, state);
+        PeerRef::new(Arc::new(peer.in_service())).try_enter()
     }
 
     /// The questions whose answers are among its peers.

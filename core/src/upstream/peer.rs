@@ -98,6 +98,14 @@ impl Peer {
         }
     }
 
+    /// The same, whatever its entry says of `down`.
+    pub(super) fn in_service(self) -> Self {
+        Peer {
+            down: false,
+            ..self
+        }
+    }
+
     /// The key of connection pools: stays across a reload only if idle connections may be used after it.
     pub fn id(&self) -> u64 {
         self.id

@@ -238,6 +238,23 @@ fn a_name_adds_its_addresses_and_running_cursors_see_them() {
 }
 
 #[test]
+fn a_peer_that_somebody_else_names_goes_by_the_name_that_the_list_has_for_its_address() {
+    let group = group(vec![entry("app.internal:80", 1), entry("10.0.0.9:80", 1)]);
+    let query = Query::Host("app.internal".to_owned());
+    let ip = "10.0.0.1".parse().expect("ip");
+    assert!(group.set_targets(&query, [Target::host(ip)].into()));
+    for (address, name) in [
+        ("10.0.0.1:80", "app.internal"),
+        ("10.0.0.9:80", "10.0.0.9"),
+        ("10.0.0.1:81", "10.0.0.1"),
+        ("[2001:db8::1]:80", "2001:db8::1"),
+    ] {
+        let peer = group.peer_at(address.parse().expect("an address"));
+        assert_eq!(peer.expect("a peer").host(), Some(name), "{address}");
+    }
+}
+
+#[test]
 fn active_tries_are_counted_by_guards() {
     let group = group(three());
     let chosen = group.cursor(0).pick(Instant::now(), &mut Tried::default());

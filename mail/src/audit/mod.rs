@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use alb_conf::{AccessFormat, MailProtocol};
 use alb_core::log::AccessBuffer;
 use alb_core::tls::Protocol;
+use alb_core::upstream::PeerAddress;
 use alb_core::{ConnInfo, Side};
 
 pub use self::message::Message;
@@ -85,7 +86,7 @@ pub struct Server {
     /// The upstream it is of.
     pub upstream: Arc<str>,
     /// Its address.
-    pub address: String,
+    pub address: PeerAddress,
     /// What the connection to it is protected by.
     pub tls: Option<Protocol>,
     /// From the first attempt to connect until it had greeted, handshakes included.
@@ -231,7 +232,7 @@ impl Record {
             return;
         };
         line.text("pool", &*server.upstream);
-        line.text("backend", &server.address);
+        line.text("backend", server.address.to_string());
         line.text("backend_tls", server.tls.map_or("none", Protocol::as_str));
         line.millis("connect_ms", server.connected);
     }
@@ -252,7 +253,7 @@ impl Record {
             mechanism = self.login.mechanism,
             user = %self.login.user_sent.escape_debug(),
             logged_in = self.login.result == Some(LoginResult::Accepted),
-            server = self.server.as_ref().map_or("", |server| server.address.as_str()),
+            server = self.server.as_ref().map(|server| server.address.to_string()).unwrap_or_default(),
             received = self.received,
             sent = self.sent,
             messages = self.messages,

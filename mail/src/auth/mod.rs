@@ -66,7 +66,12 @@ impl Authenticator {
 
     /// The form of a user's name in which failed logins are counted: one for each account, however it is written.
     pub fn account(&self, sent: &str) -> String {
-        self.users.user(sent).full.to_lowercase()
+        let mut name = self.users.user(sent).full;
+        if !name.is_ascii() {
+            return name.to_lowercase();
+        }
+        name.make_ascii_lowercase();
+        name
     }
 
     /// Whether a source of ours is shown what proves a user, before any mail server is.
@@ -168,7 +173,8 @@ impl Authenticator {
             Source::Http(http) => match http::Method::of(&credentials.proof) {
                 Some(method) => {
                     let start = Accepted::new(&named.full, &credentials.user, self.source());
-                    self.renamed(http.decide(attempt, method, Some(start)).await)
+                    let decision = http.decide(attempt, method, Some(start)).await;
+                    self.renamed(decision, &credentials.user)
                 }
                 None => Decision::unavailable("the source cannot check this mechanism"),
             },
@@ -208,22 +214,21 @@ impl Authenticator {
         match &self.source {
             Source::Http(http) => {
                 accepted.source = self.source();
-                self.renamed(
-                    http.decide(attempt, http::Method::External, Some(accepted))
-                        .await,
-                )
+                let method = http::Method::External;
+                let decision = http.decide(attempt, method, Some(accepted)).await;
+                self.renamed(decision, &user.full)
             }
             _ => Decision::Accept(accepted),
         }
     }
 
-    /// The service may have given the user another name; then that is who has logged in.
-    fn renamed(&self, decision: Decision) -> Decision {
+    /// The service may have given the user another name than the one it was `asked` about; then that is who has logged in.
+    fn renamed(&self, decision: Decision, asked: &str) -> Decision {
         match decision {
             Decision::Accept(accepted) if accepted.login.is_empty() => {
                 Decision::unavailable("the service let somebody in without a name")
             }
-            Decision::Accept(mut accepted) => {
+            Decision::Accept(mut accepted) if accepted.login != asked => {
                 accepted.user = self.users.user(&accepted.login).full;
                 Decision::Accept(accepted)
             }

@@ -49,16 +49,24 @@ impl Users {
             Some((user, master)) if !user.is_empty() && !master.is_empty() => (user, true),
             _ => (sent, false),
         };
-        let full = match name.rsplit_once('@') {
-            Some((local, domain)) => {
-                format!("{}@{}", self.local(local), domain.to_ascii_lowercase())
-            }
-            None => self.local(name),
-        };
         User {
-            full,
+            full: self.normalised(name),
             through_master,
         }
+    }
+
+    fn normalised(&self, name: &str) -> String {
+        // The domain with its `@`.
+        let (local, domain) = name.split_at(name.rfind('@').unwrap_or(name.len()));
+        let mut full = String::with_capacity(name.len());
+        match self.lowercase_users {
+            true => full += &local.to_lowercase(),
+            false => full += local,
+        }
+        let behind = full.len();
+        full += domain;
+        full[behind..].make_ascii_lowercase();
+        full
     }
 
     /// The upstream of a normalised user: its own, or that of its domain.
@@ -71,13 +79,6 @@ impl Users {
     /// The upstream of a domain.
     pub fn upstream_of_domain(&self, domain: &str) -> Option<Arc<str>> {
         self.by_domain.get(&domain.to_ascii_lowercase()).cloned()
-    }
-
-    fn local(&self, local: &str) -> String {
-        match self.lowercase_users {
-            true => local.to_lowercase(),
-            false => local.to_owned(),
-        }
     }
 }
 

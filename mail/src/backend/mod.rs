@@ -10,23 +10,25 @@ pub mod smtp;
 mod deep;
 mod exchange;
 mod learn;
+mod opening;
 mod refusal;
 mod trial;
 
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::time::Instant;
 
 use alb_conf::{ClientInfo, MailProtocol};
-use alb_core::upstream::{Active, Outcome, PeerAddress, PeerRef, Tried, connector};
-use alb_core::{ConnInfo, Socket, Stream};
+use alb_core::ConnInfo;
+use alb_core::upstream::{Active, Outcome, Tried};
 use bytes::BytesMut;
-use tokio::io::AsyncWriteExt;
-use tokio::time::timeout_at;
+use tokio::time::sleep_until;
 
 pub(crate) use self::deep::{Account, Deep, Envelope, look};
 pub use self::exchange::{Pending, Step};
 pub use self::learn::offers;
+pub(crate) use self::opening::{greet, open, open_for};
 pub use self::refusal::{Refusal, words};
 pub use self::trial::{Heard, hear};
 use crate::audit;
@@ -37,7 +39,7 @@ use crate::rehome::Away;
 use crate::sasl::Mechanism;
 use crate::secret::Secret;
 use crate::service::{Pool, Service};
-use crate::wire::{KEEPALIVE, Wire};
+use crate::wire::Wire;
 use crate::worker::Worker;
 
 /// A server that has taken the login.
@@ -176,36 +178,25 @@ async fn visit_one(
     active: Active,
     worker: &Worker,
 ) -> Result<Step, Failed> {
-    let peer = active.peer();
     worker.stats.upstream_connections.increment();
     let begun = Instant::now();
     let until = begun + *visit.service.settings.timeouts.server;
-    let opening = async {
-        let opened = open(visit.service, pool, peer, Some(visit.info)).await?;
-        if let Some(lacking) = lacking(visit.promised, &opened.offers) {
-            return Err(Failed::Unfit(format!(
-                "it does not offer `{lacking}` as the others do"
-            )));
-        }
-        Ok(opened)
+    let mut too_late = pin!(sleep_until(until.into()));
+    let mut opened = tokio::select! {
+        biased;
+        opened = open_for(visit, pool, active.peer()) => opened?,
+        () = &mut too_late => return Err(Failed::unreachable("it did not greet in time")),
     };
-    let slow = || Failed::unreachable("it did not greet in time");
-    let mut opened = timeout_at(until.into(), opening)
-        .await
-        .unwrap_or_else(|_| Err(slow()))?;
     let connected = begun.elapsed();
     visit.shown.set(true);
-    let login = async {
-        match visit.service.protocol {
-            MailProtocol::Imap => imap::log_in(&mut opened, visit, pool).await,
-            MailProtocol::Pop3 => pop3::log_in(&mut opened, visit, pool).await,
-            MailProtocol::Smtp => smtp::log_in(&mut opened, visit, pool).await,
+    let said = tokio::select! {
+        biased;
+        said = log_in_at(&mut opened, visit, pool) => said?,
+        () = &mut too_late => {
+            let slow = "the server did not answer the login in time";
+            return Err(Failed::Unavailable(slow.to_owned()));
         }
     };
-    let slow = || Failed::Unavailable("the server did not answer the login in time".to_owned());
-    let said = timeout_at(until.into(), login)
-        .await
-        .unwrap_or_else(|_| Err(slow()))?;
     let Opened {
         wire,
         offers,
@@ -214,8 +205,8 @@ async fn visit_one(
     } = opened;
     let backend = Backend {
         audited: audit::Server {
-            upstream: pool.upstream.name().into(),
-            address: active.peer().address().to_string(),
+            upstream: pool.upstream.shared_name(),
+            address: active.peer().address().clone(),
             tls: wire.stream.tls_info().map(|tls| tls.protocol),
             connected,
         },
@@ -228,101 +219,15 @@ async fn visit_one(
     Step::first(said, backend, visit)
 }
 
-/// Connects, greets and protects. Without a client (a probe) the server is told nothing of one.
-pub(crate) async fn open(
-    service: &Service,
+async fn log_in_at(
+    opened: &mut Opened,
+    visit: &Visit<'_>,
     pool: &Pool,
-    peer: &PeerRef,
-    client: Option<&ConnInfo>,
-) -> Result<Opened, Failed> {
-    let settings = pool.upstream.settings();
-    if is_ourselves(peer.address(), client) {
-        return Err(Failed::unreachable(
-            "it is this listener: connecting would go round in circles",
-        ));
-    }
-    let mut socket = connector::open(peer, settings)
-        .await
-        .map_err(Failed::unreachable)?;
-    socket.keep_alive(KEEPALIVE);
-    // A server that expects a header says nothing before it has one, to a probe neither.
-    let header = match client {
-        Some(info) => settings.opening(info, None),
-        None => settings.opening_of_our_own(&socket),
-    };
-    // In one write: Dovecot resets a connection whose header comes in two segments.
-    socket
-        .write_all(&header)
-        .await
-        .map_err(Failed::unreachable)?;
-    let secure = async |socket| {
-        let stream = connector::secure(socket, peer, settings).await;
-        stream.map_err(Failed::unreachable)
-    };
-    let starttls = *pool.plan.starttls;
-    let stream = match starttls {
-        true => Stream::Plain(socket),
-        false => secure(socket).await?,
-    };
-    let shake = starttls.then_some(secure);
-    let as_learned = client.is_some() && header.is_empty() && !starttls;
-    let known = as_learned.then(|| known(service, pool, peer)).flatten();
-    let wire = Wire::new(stream);
-    greet(wire, service.protocol, &service.hostname, shake, known).await
-}
-
-/// What the servers of the pool are known to offer on a connection like this, so that this one needs not be asked. Only for
-/// POP3, whose servers refuse what they do not offer before they have been shown a password, and only for one of those
-/// that have been asked: whoever decides about a login may name others.
-fn known(service: &Service, pool: &Pool, peer: &PeerRef) -> Option<Offers> {
-    if service.protocol != MailProtocol::Pop3 {
-        return None;
-    }
-    let peers = pool.upstream.peers();
-    let mut known = peers.iter();
-    known.find(|known| known.address() == peer.address())?;
-    pool.learned.recent(Instant::now())
-}
-
-/// Hears a server's greeting, has TLS begin if there is a handshake (`shake`), and finds out what the server offers, if it
-/// is not `known`.
-pub(crate) async fn greet(
-    mut wire: Wire,
-    protocol: MailProtocol,
-    hostname: &str,
-    shake: Option<impl AsyncFnOnce(Socket) -> Result<Stream, Failed>>,
-    known: Option<Offers>,
-) -> Result<Opened, Failed> {
-    let banner = match protocol {
-        MailProtocol::Imap => imap::greeted(&mut wire).await?,
-        MailProtocol::Pop3 => pop3::greeted(&mut wire).await?,
-        MailProtocol::Smtp => smtp::greeted(&mut wire).await?,
-    };
-    let upgraded = shake.is_some();
-    if let Some(shake) = shake {
-        match protocol {
-            MailProtocol::Imap => imap::ask_for_tls(&mut wire).await?,
-            MailProtocol::Pop3 => pop3::ask_for_tls(&mut wire).await?,
-            MailProtocol::Smtp => smtp::ask_for_tls(&mut wire, hostname).await?,
-        }
-        wire = Wire::new(shake(clear(wire)?).await?);
-    }
-    match protocol {
-        MailProtocol::Imap => imap::opened(wire, banner, upgraded).await,
-        MailProtocol::Pop3 => pop3::opened(wire, banner, known).await,
-        MailProtocol::Smtp => smtp::opened(wire, banner, hostname).await,
-    }
-}
-
-/// The connection after the server's go-ahead. Bytes behind it are an attack (CVE-2021-38371): they would be taken for
-/// bytes of the protected connection.
-fn clear(wire: Wire) -> Result<Socket, Failed> {
-    if !wire.buffer.is_empty() {
-        return Err(Failed::unreachable("bytes behind the answer to STARTTLS"));
-    }
-    match wire.stream {
-        Stream::Plain(socket) => Ok(socket),
-        Stream::Tls(_) => Err(Failed::unreachable("the connection is protected already")),
+) -> Result<exchange::Said, Failed> {
+    match visit.service.protocol {
+        MailProtocol::Imap => imap::log_in(opened, visit, pool).await,
+        MailProtocol::Pop3 => pop3::log_in(opened, visit, pool).await,
+        MailProtocol::Smtp => smtp::log_in(opened, visit, pool).await,
     }
 }
 
@@ -332,22 +237,6 @@ pub(crate) fn goodbye(protocol: MailProtocol) -> &'static [u8] {
         MailProtocol::Imap => b"Z LOGOUT\r\n",
         MailProtocol::Pop3 | MailProtocol::Smtp => b"QUIT\r\n",
     }
-}
-
-/// A server that is the very listener the client came to.
-fn is_ourselves(server: &PeerAddress, client: Option<&ConnInfo>) -> bool {
-    match (server, client) {
-        (PeerAddress::Tcp(server), Some(info)) => *server == info.local,
-        _ => false,
-    }
-}
-
-fn lacking<'p>(promised: &'p Offers, offers: &Offers) -> Option<&'p str> {
-    let keyword = |line: &'p str| line.split(' ').next().unwrap_or(line);
-    promised
-        .iter()
-        .map(keyword)
-        .find(|keyword| !offers.has(keyword))
 }
 
 /// The client's address as servers want it: IPv4 behind IPv6 is IPv4.

@@ -184,7 +184,7 @@ async fn by_password(
     unasked: bool,
 ) -> Result<BytesMut, Failed> {
     if takes_user(offers) && authzid.is_empty() {
-        let reply = say(wire, format!("USER {user}\r\n").as_bytes()).await?;
+        let reply = say(wire, ["USER ", user, "\r\n"].concat().as_bytes()).await?;
         if reply.starts_with(b"+OK") {
             let command = Zeroizing::new([b"PASS ", password, b"\r\n"].concat());
             return say(wire, &command).await.map_err(late);

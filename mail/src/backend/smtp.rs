@@ -1,10 +1,12 @@
 //! Logging in at an SMTP server: EHLO, XCLIENT, and the mechanism that the server offers.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 
 use alb_conf::{ClientInfo, MailLogin};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::BytesMut;
 use zeroize::Zeroizing;
 
 mod probe;
@@ -166,7 +168,7 @@ async fn sasl(
         return Err(Failed::Unfit(format!("it does not offer AUTH {mechanism}")));
     }
     let text = initial(message);
-    let command = Zeroizing::new(format!("AUTH {mechanism} {}\r\n", *text));
+    let command = Zeroizing::new(["AUTH ", mechanism, " ", &text, "\r\n"].concat());
     // RFC 4954 § 4: a command line has 512 bytes; what is longer waits to be asked for.
     if command.len() <= 512 {
         return say(wire, command.as_bytes()).await.map_err(late);
@@ -293,15 +295,30 @@ fn lists(listed: &str, attribute: &str) -> bool {
 }
 
 async fn ehlo(wire: &mut Wire, name: &str) -> Result<Offers, Failed> {
-    let reply = say(wire, format!("EHLO {name}\r\n").as_bytes()).await?;
+    let reply = say(wire, ["EHLO ", name, "\r\n"].concat().as_bytes()).await?;
     match reply.code {
-        250 => Ok(Offers::read(reply.texts().skip(1))),
+        250 => Ok(offers(&reply)),
         _ => Err(Failed::Unreachable(format!(
             "it answers EHLO with `{} {}`",
             reply.code,
             reply.text()
         ))),
     }
+}
+
+thread_local! {
+    /// The last reply to EHLO, and what it offers: servers say the same to one session after the other.
+    static HEARD: RefCell<(BytesMut, Offers)> = RefCell::default();
+}
+
+fn offers(reply: &Reply) -> Offers {
+    HEARD.with_borrow_mut(|(heard, offers)| {
+        if *heard != reply.raw {
+            *offers = Offers::read(reply.texts().skip(1));
+            heard.clone_from(&reply.raw);
+        }
+        offers.clone()
+    })
 }
 
 /// Sends a command and reads the reply.

@@ -7,4 +7,4 @@ mod session;
 
 pub use assembler::{Assembler, Fault, Piece, Progress};
 pub use command::{Command, parse};
-pub use session::log_in;
+pub use session::{PASSED_ON, log_in};

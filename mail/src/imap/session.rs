@@ -8,16 +8,16 @@ use zeroize::Zeroizing;
 use super::command::{Command, Pairs, parse};
 use super::{Assembler, Progress};
 use crate::backend::{self, Backend};
-use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::dialogue::{self, Dialogue};
 use crate::login::{self, Asked, Outcome};
+use crate::promised::Promised;
 use crate::proving;
 use crate::refused::Refused;
-use crate::sasl::{Credentials, Failure, Mechanism, Mechanisms};
+use crate::sasl::{Credentials, Failure, Mechanism};
 
 /// What may be offered of what every server has.
-const PASSED_ON: [&str; 3] = ["LITERAL+", "ENABLE", "IDLE"];
+pub const PASSED_ON: [&str; 3] = ["LITERAL+", "ENABLE", "IDLE"];
 
 /// What the gateway itself can do before login.
 const OWN: &str = "IMAP4rev1 SASL-IR ID";
@@ -27,14 +27,13 @@ const OWN: &str = "IMAP4rev1 SASL-IR ID";
 struct Session {
     assembler: Assembler,
     id: Pairs,
-    promised: Offers,
-    mechanisms: Mechanisms,
+    promised: Promised,
 }
 
 type Next = dialogue::Next<Box<Backend>>;
 
 /// Serves a client from the greeting to its login; `None` if the session has ended before.
-pub async fn log_in(client: Client) -> Option<(Client, Box<Backend>)> {
+pub async fn log_in(client: Box<Client>) -> Option<(Box<Client>, Box<Backend>)> {
     let (client, _, backend) = dialogue::until_login::<Session>(client).await?;
     Some((client, backend))
 }
@@ -48,9 +47,8 @@ impl Dialogue for Session {
 
     async fn greet(&mut self, client: &mut Client) -> Result<(), Stop> {
         let service = &client.service;
-        let pool = backend::offers(service).await;
-        self.promised = pool.only(&PASSED_ON);
-        self.mechanisms = service.mechanisms_with(&pool);
+        let servers = backend::offers(service).await;
+        self.promised = client.worker.promises.with(service, &servers);
         let greeting = format!(
             "* OK [CAPABILITY {}] {} ready\r\n",
             self.capabilities(client),
@@ -96,7 +94,6 @@ impl Dialogue for Session {
     fn protected(self, _: &Client) -> Self {
         Session {
             promised: self.promised,
-            mechanisms: self.mechanisms,
             ..Session::default()
         }
     }
@@ -123,14 +120,17 @@ impl Session {
             list.push(' ');
             list += word;
         };
-        self.promised.iter().for_each(&mut add);
+        self.promised.offers.iter().for_each(&mut add);
         if client.may_upgrade() {
             add("STARTTLS");
         }
         if !client.takes_passwords() {
             add("LOGINDISABLED");
         }
-        for mechanism in client.service.offered(self.mechanisms, client.is_secure()) {
+        for mechanism in client
+            .service
+            .offered(self.promised.mechanisms, client.is_secure())
+        {
             add(&format!("AUTH={}", mechanism.name()));
         }
         list
@@ -199,7 +199,7 @@ impl Session {
         name: &[u8],
         initial: Option<Zeroizing<Vec<u8>>>,
     ) -> Result<Next, Stop> {
-        let offered = Mechanism::from_name(name).filter(|m| self.mechanisms.contains(*m));
+        let offered = Mechanism::from_name(name).filter(|m| self.promised.mechanisms.contains(*m));
         let Some(mechanism) = offered else {
             client
                 .send(format!("{tag} NO Unsupported mechanism\r\n"))
@@ -230,7 +230,7 @@ impl Session {
             helo: "",
             id: &self.id,
             before: &[],
-            promised: &self.promised,
+            promised: &self.promised.offers,
             shown: Cell::default(),
         };
         match login::log_in(client, &asked).await? {

@@ -4,4 +4,4 @@ mod command;
 mod session;
 
 pub use command::{Command, parse};
-pub use session::log_in;
+pub use session::{PASSED_ON, log_in};

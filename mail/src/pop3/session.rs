@@ -7,19 +7,19 @@ use zeroize::Zeroize;
 
 use super::command::{Command, parse};
 use crate::backend::{self, Backend};
-use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::dialogue::{self, Dialogue};
 use crate::login::{self, Asked, Outcome};
+use crate::promised::Promised;
 use crate::proving;
 use crate::refused::Refused;
-use crate::sasl::{Challenge, Credentials, Failure, Mechanism, Mechanisms};
+use crate::sasl::{Challenge, Credentials, Failure, Mechanism};
 
 /// Longest command with its end (RFC 2449 § 4).
 const LONGEST_LINE: usize = 255;
 
 /// What may be offered of what every server has.
-const PASSED_ON: [&str; 2] = ["UTF8", "LANG"];
+pub const PASSED_ON: [&str; 2] = ["UTF8", "LANG"];
 
 /// A session before login.
 #[derive(Default)]
@@ -27,8 +27,7 @@ struct Session {
     user: Option<Vec<u8>>,
     /// Commands that the server must hear before the login.
     before: Vec<String>,
-    promised: Offers,
-    mechanisms: Mechanisms,
+    promised: Promised,
     /// What the greeting asks of APOP.
     challenge: Option<Challenge>,
 }
@@ -36,7 +35,7 @@ struct Session {
 type Next = dialogue::Next<Box<Backend>>;
 
 /// Serves a client from the greeting to its login; `None` if the session has ended before.
-pub async fn log_in(client: Client) -> Option<(Client, Box<Backend>)> {
+pub async fn log_in(client: Box<Client>) -> Option<(Box<Client>, Box<Backend>)> {
     let (client, _, backend) = dialogue::until_login::<Session>(client).await?;
     Some((client, backend))
 }
@@ -50,10 +49,9 @@ impl Dialogue for Session {
 
     async fn greet(&mut self, client: &mut Client) -> Result<(), Stop> {
         let service = &client.service;
-        let pool = backend::offers(service).await;
-        self.promised = pool.only(&PASSED_ON);
-        self.mechanisms = service.mechanisms_with(&pool);
-        let mut greeting = format!("+OK {} ready", service.hostname);
+        let servers = backend::offers(service).await;
+        self.promised = client.worker.promises.with(service, &servers);
+        let mut greeting = ["+OK ", &service.hostname, " ready"].concat();
         // Behind STLS there is no other greeting, and what was said before it does not count.
         if service.takes_apop() && client.may_log_in() {
             let challenge = proving::challenge(client);
@@ -73,7 +71,6 @@ impl Dialogue for Session {
     fn protected(self, _: &Client) -> Self {
         Session {
             promised: self.promised,
-            mechanisms: self.mechanisms,
             ..Session::default()
         }
     }
@@ -99,20 +96,15 @@ impl Session {
             list += line;
             list += "\r\n";
         };
-        self.promised.iter().for_each(&mut add);
+        self.promised.offers.iter().for_each(&mut add);
         if client.may_upgrade() {
             add("STLS");
         }
         if client.takes_passwords() {
             add("USER");
         }
-        let mechanisms: Vec<_> = client
-            .service
-            .offered(self.mechanisms, client.is_secure())
-            .map(Mechanism::name)
-            .collect();
-        if !mechanisms.is_empty() {
-            add(&format!("SASL {}", mechanisms.join(" ")));
+        if client.may_log_in() && !self.promised.names.is_empty() {
+            add(&format!("SASL {}", self.promised.names));
         }
         add(".");
         list
@@ -148,14 +140,16 @@ impl Session {
             Command::Mechanisms => {
                 let names = client
                     .service
-                    .offered(self.mechanisms, client.is_secure())
+                    .offered(self.promised.mechanisms, client.is_secure())
                     .map(Mechanism::name);
                 let lines: String = names.map(|name| format!("{name}\r\n")).collect();
                 format!("+OK\r\n{lines}.\r\n")
             }
             Command::Auth(name, initial) => return self.authenticate(client, name, initial).await,
-            Command::Utf8 if self.promised.has("UTF8") => self.before_login("UTF8".to_owned()),
-            Command::Lang(Some(tag)) if self.promised.has("LANG") => {
+            Command::Utf8 if self.promised.offers.has("UTF8") => {
+                self.before_login("UTF8".to_owned())
+            }
+            Command::Lang(Some(tag)) if self.promised.offers.has("LANG") => {
                 self.before_login(format!("LANG {tag}"))
             }
             Command::Apop(name, digest) if self.challenge.is_some() => {
@@ -212,7 +206,7 @@ impl Session {
         name: &[u8],
         initial: Option<&[u8]>,
     ) -> Result<Next, Stop> {
-        let offered = Mechanism::from_name(name).filter(|m| self.mechanisms.contains(*m));
+        let offered = Mechanism::from_name(name).filter(|m| self.promised.mechanisms.contains(*m));
         let Some(mechanism) = offered else {
             return bad(client, "Unsupported mechanism").await;
         };
@@ -234,7 +228,7 @@ impl Session {
             helo: "",
             id: &[],
             before: &self.before,
-            promised: &self.promised,
+            promised: &self.promised.offers,
             shown: Cell::default(),
         };
         match login::log_in(client, &asked).await? {

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::parameters::understood;
-use super::replies::offered;
 use crate::auth::{Asked, Attempt, Decision, Envelope, Refusal};
 use crate::backend::{self, Backend, Proof, Step, Visit};
 use crate::capabilities::Offers;
@@ -161,7 +160,7 @@ impl Said<'_> {
         let why = match opened {
             Ok(Step::In(backend)) => {
                 // Once it has heard of the client it may offer other things than before.
-                let offers = offered(&backend.offers, service);
+                let offers = service.passed_on(&backend.offers);
                 if [self.mail, rcpt]
                     .iter()
                     .all(|line| understood(line, &offers))

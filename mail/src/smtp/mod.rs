@@ -18,4 +18,5 @@ pub mod xtext;
 
 pub use command::{Command, parse};
 pub use framer::{Framer, Unit, Violation};
+pub use replies::passed_on;
 pub use session::{Rest, log_in};

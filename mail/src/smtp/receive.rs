@@ -31,7 +31,9 @@ impl Session {
             (Command::Mail(argument), _) if self.mail.is_none() => {
                 let checked = Argument::read(argument);
                 let most = *service.settings.smtp.max_size;
-                if let Err(refused) = checked.and_then(|read| read.check_mail(&self.offers, most)) {
+                if let Err(refused) =
+                    checked.and_then(|read| read.check_mail(&self.promised.offers, most))
+                {
                     return no(client, refused).await;
                 }
                 if let Some(over) = limits::refuse_message(client) {
@@ -44,7 +46,7 @@ impl Session {
             }
             (Command::Rcpt(argument), Some(domains)) if self.mail.is_some() => {
                 let checked = Argument::read(argument).and_then(|read| {
-                    read.check_rcpt(&self.offers)?;
+                    read.check_rcpt(&self.promised.offers)?;
                     mx::pool_for(&service, domains, read.path)
                 });
                 let over = checked.is_ok().then(|| limits::refuse_recipient(client));
@@ -99,7 +101,7 @@ impl Session {
         Said {
             helo: &self.helo,
             mail: self.mail.as_deref().unwrap_or_default(),
-            promised: &self.offers,
+            promised: &self.promised.offers,
         }
     }
 }

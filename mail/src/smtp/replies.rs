@@ -11,7 +11,7 @@ use crate::capabilities::Offers;
 use crate::service::Service;
 
 /// Keywords of EHLO that may be offered to clients. Never those by which servers believe who a client is.
-pub const PASSED_ON: [&str; 8] = [
+const PASSED_ON: [&str; 8] = [
     "SIZE",
     "8BITMIME",
     "SMTPUTF8",
@@ -122,7 +122,7 @@ impl Replies {
         };
         match (asked, &self.refused_mail) {
             (Asked::Ehlo, _) if reply.is_positive() => {
-                out.extend_from_slice(ehlo(hostname, offers, &[]).as_bytes())
+                out.extend_from_slice(ehlo(hostname, offers, iter::empty()).as_bytes())
             }
             (Asked::HeldMail, _) => {
                 self.refused_mail = (!reply.is_positive()).then(|| reply.raw.clone())
@@ -136,26 +136,25 @@ impl Replies {
 }
 
 /// The reply to EHLO.
-pub fn ehlo(hostname: &str, offers: &Offers, own: &[String]) -> String {
-    let keywords = offers.iter().chain(own.iter().map(String::as_str));
-    let mut lines = iter::once(hostname).chain(keywords).peekable();
+pub fn ehlo(hostname: &str, offers: &Offers, own: impl Iterator<Item = String>) -> String {
     let mut reply = String::with_capacity(256);
-    while let Some(line) = lines.next() {
-        let begin = if lines.peek().is_some() {
-            "250-"
-        } else {
-            "250 "
-        };
-        for part in [begin, line, "\r\n"] {
+    let mut last = 0;
+    let mut add = |line: &str| {
+        last = reply.len();
+        for part in ["250-", line, "\r\n"] {
             reply.push_str(part);
         }
-    }
+    };
+    add(hostname);
+    offers.iter().for_each(&mut add);
+    own.for_each(|line| add(&line));
+    reply.replace_range(last..last + 4, "250 ");
     reply
 }
 
 /// What a listener offers to clients of what servers offer, with the smaller of both sizes. Where a server has no SIZE its
 /// parameter would not be understood. Messages that are kept are lines.
-pub fn offered(servers: &Offers, service: &Service) -> Offers {
+pub fn passed_on(servers: &Offers, service: &Service) -> Offers {
     let passed = match service.store {
         Some(_) => &PASSED_ON_LINES[..],
         None => &PASSED_ON[..],
@@ -172,7 +171,7 @@ fn filtered(servers: &Offers, max_size: u64, passed: &[&str]) -> Offers {
         !is("SIZE") && passed.iter().any(|passed| is(passed))
     };
     let rest = servers.iter().filter(is_passed);
-    size.iter().chain(rest).map(str::to_owned).collect()
+    size.iter().chain(rest).collect()
 }
 
 #[cfg(test)]
@@ -226,7 +225,7 @@ mod tests {
         assert_eq!(of(&["SIZE 0"]), offers(&["SIZE 100"]));
         assert_eq!(of(&["DSN"]), offers(&["DSN"]));
         assert_eq!(
-            ehlo("h", &seen, &["STARTTLS".into()]),
+            ehlo("h", &seen, iter::once("STARTTLS".to_owned())),
             "250-h\r\n250-SIZE 10\r\n250-DSN\r\n250 STARTTLS\r\n"
         );
     }

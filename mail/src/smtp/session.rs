@@ -13,23 +13,22 @@ use super::choose::Route;
 use super::command::{Command, parse};
 use super::framer::{Framer, Unit, Violation};
 use super::relay::{Freed, Mx, Relay};
-use super::replies::{ehlo, offered};
+use super::replies::ehlo;
 use super::words::{broken, farewell, is_of_mistake, not_logged_in};
 use crate::backend::{self, Backend};
-use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::client_name::ClientName;
 use crate::dialogue::{self, Dialogue};
 use crate::login::{self, Asked, Outcome};
+use crate::promised::Promised;
 use crate::proving;
-use crate::sasl::{Credentials, Mechanism, Mechanisms};
+use crate::sasl::{Credentials, Mechanism};
 
 /// A session before its server is known.
 pub(super) struct Session {
     framer: Framer,
     pub(super) helo: String,
-    pub(super) offers: Offers,
-    mechanisms: Mechanisms,
+    pub(super) promised: Promised,
     /// MX mode: the line of MAIL.
     pub(super) mail: Option<BytesMut>,
 }
@@ -49,7 +48,7 @@ pub(super) enum Login {
 pub type Rest = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Serves a client until its server is known; `None` if the session has ended before.
-pub async fn log_in(client: Client) -> Option<Rest> {
+pub async fn log_in(client: Box<Client>) -> Option<Rest> {
     let (client, session, login) = dialogue::until_login::<Session>(client).await?;
     let (relay, active) = session.at(client, login);
     Some(Box::pin(stay(relay, active)))
@@ -83,8 +82,7 @@ impl Dialogue for Session {
         Session {
             framer: Framer::new(client.service.settings.smtp.bare_lf == alb_conf::BareLf::Fix),
             helo: String::new(),
-            offers: Offers::default(),
-            mechanisms: Mechanisms::default(),
+            promised: Promised::default(),
             mail: None,
         }
     }
@@ -104,10 +102,9 @@ impl Dialogue for Session {
             let ip = backend::client_ip(&client.info);
             client.name = ClientName::of(ip, client.worker.resolver.as_ref()).await;
         }
-        let pool = backend::offers(service).await;
-        self.offers = offered(&pool, service);
-        self.mechanisms = service.mechanisms_with(&pool);
-        let greeting = format!("220 {} ESMTP ready\r\n", service.hostname);
+        let servers = backend::offers(service).await;
+        self.promised = client.worker.promises.with(service, &servers);
+        let greeting = ["220 ", &service.hostname, " ESMTP ready\r\n"].concat();
         client.send(greeting).await
     }
 
@@ -133,8 +130,7 @@ impl Dialogue for Session {
 
     fn protected(self, client: &Client) -> Self {
         Session {
-            offers: self.offers,
-            mechanisms: self.mechanisms,
+            promised: self.promised,
             ..Session::new(client)
         }
     }
@@ -156,13 +152,16 @@ impl Session {
         client.stay();
         let mut session = Session {
             helo,
-            offers: promised,
+            promised: Promised {
+                offers: promised,
+                ..Promised::default()
+            },
             ..Session::new(&client)
         };
         if let Some((route, mail, rcpt)) = onward {
             session.mail = Some(mail);
             match session.go(&mut client, route, &rcpt).await {
-                Ok(Next::Login(login)) => return Some(session.at(*client, login)),
+                Ok(Next::Login(login)) => return Some(session.at(client, login)),
                 Ok(_) => {}
                 Err(stop) => {
                     Box::pin(client.leave(&stop, farewell(&stop))).await;
@@ -170,16 +169,16 @@ impl Session {
                 }
             }
         }
-        let (client, session, login) = dialogue::go_on(session, *client).await?;
+        let (client, session, login) = dialogue::go_on(session, client).await?;
         Some(session.at(client, login))
     }
 
     /// The session at its server. That of a message hears now what the client has said of it.
-    fn at(self, client: Client, login: Login) -> (Box<Relay>, Active) {
+    fn at(self, client: Box<Client>, login: Login) -> (Box<Relay>, Active) {
         match login {
             Login::Own(backend) => Relay::new(client, *backend, None, self.helo),
             Login::Chosen(backend, route, rcpt) => {
-                let mx = Mx::new(route, self.offers);
+                let mx = Mx::new(route, self.promised.offers);
                 let (mut relay, active) = Relay::new(client, *backend, Some(mx), self.helo);
                 relay.replay(&self.mail.unwrap_or_default(), &rcpt);
                 (relay, active)
@@ -193,8 +192,8 @@ impl Session {
                 self.greeted(name);
                 ehlo(
                     &client.service.hostname,
-                    &self.offers,
-                    &self.own_keywords(client),
+                    &self.promised.offers,
+                    self.own_keywords(client),
                 )
             }
             Command::Helo(name) => {
@@ -245,20 +244,14 @@ impl Session {
         self.mail = None;
     }
 
-    fn own_keywords(&self, client: &Client) -> Vec<String> {
-        let mut own = Vec::new();
-        if client.may_upgrade() {
-            own.push("STARTTLS".to_owned());
-        }
-        let names: Vec<_> = client
-            .service
-            .offered(self.mechanisms, client.is_secure())
-            .map(Mechanism::name)
-            .collect();
-        if client.service.mx().is_none() && !names.is_empty() {
-            own.push(format!("AUTH {}", names.join(" ")));
-        }
-        own
+    /// What the gateway itself can do on this connection.
+    fn own_keywords(&self, client: &Client) -> impl Iterator<Item = String> {
+        let names = Some(&*self.promised.names).filter(|names| !names.is_empty());
+        let takes_logins = client.service.mx().is_none() && client.may_log_in();
+        let auth = names.filter(|_| takes_logins);
+        let starttls = client.may_upgrade().then(|| "STARTTLS".to_owned());
+        let auth = auth.map(|names| ["AUTH ", names].concat());
+        starttls.into_iter().chain(auth)
     }
 
     async fn auth(
@@ -277,7 +270,7 @@ impl Session {
             )
             .await;
         }
-        let offered = Mechanism::from_name(name).filter(|m| self.mechanisms.contains(*m));
+        let offered = Mechanism::from_name(name).filter(|m| self.promised.mechanisms.contains(*m));
         let Some(mechanism) = offered else {
             return no(client, "504 5.5.4 Unrecognized authentication type").await;
         };
@@ -300,7 +293,7 @@ impl Session {
             helo: &self.helo,
             id: &[],
             before: &[],
-            promised: &self.offers,
+            promised: &self.promised.offers,
             shown: Cell::default(),
         };
         let login = login::log_in(client, &asked).await;

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use memchr::memchr;
+
 use crate::sasl::MAX_USER;
 use crate::secret::Secret;
 
@@ -88,7 +90,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Answer>, Malformed> {
     let Some(head) = head(bytes) else {
         return Ok(None);
     };
-    let mut lines = head.split(|byte| *byte == b'\n').map(without_cr);
+    let mut lines = lines(head);
     let http = lines
         .next()
         .and_then(status_line)
@@ -120,7 +122,7 @@ fn answer(fields: &Fields<'_>, http: u16) -> Result<Answer, Malformed> {
 pub(super) fn head(bytes: &[u8]) -> Option<&[u8]> {
     let mut start = 0;
     loop {
-        let end = start + bytes[start..].iter().position(|byte| *byte == b'\n')?;
+        let end = start + memchr(b'\n', &bytes[start..])?;
         if matches!(&bytes[start..end], b"" | b"\r") && start > 0 {
             return Some(&bytes[..start - 1]);
         }
@@ -128,8 +130,22 @@ pub(super) fn head(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn without_cr(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\r").unwrap_or(line)
+/// The lines of a head, without their ends.
+pub(super) fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(head);
+    std::iter::from_fn(move || {
+        let all = rest?;
+        let end = memchr(b'\n', all);
+        rest = end.map(|end| &all[end + 1..]);
+        let line = &all[..end.unwrap_or(all.len())];
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    })
+}
+
+/// Name and value of a line.
+pub(super) fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = memchr(b':', line)?;
+    Some((&line[..colon], line[colon + 1..].trim_ascii()))
 }
 
 /// `HTTP/1.1 200 OK`.
@@ -150,11 +166,7 @@ impl<'a> Fields<'a> {
     fn read(lines: impl Iterator<Item = &'a [u8]>) -> Result<Self, Malformed> {
         let mut fields = Fields([None; NAMES.len()]);
         for (count, line) in lines.enumerate() {
-            let colon = line
-                .iter()
-                .position(|byte| *byte == b':')
-                .ok_or(Malformed::Field)?;
-            let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+            let (name, value) = field(line).ok_or(Malformed::Field)?;
             if count >= MAX_FIELDS || !is_name(name) {
                 return Err(Malformed::Field);
             }
@@ -264,9 +276,24 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// The characters of a token (RFC 9110 § 5.6.2).
+const TOKEN: [bool; 256] = {
+    let mut token = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        token[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let (others, mut at) = (b"!#$%&'*+-.^_`|~", 0);
+    while at < others.len() {
+        token[others[at] as usize] = true;
+        at += 1;
+    }
+    token
+};
+
 fn is_name(name: &[u8]) -> bool {
-    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !name.is_empty() && name.iter().all(token)
+    !name.is_empty() && name.iter().all(|byte| TOKEN[usize::from(*byte)])
 }
 
 #[cfg(test)]

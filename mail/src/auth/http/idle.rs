@@ -102,11 +102,10 @@ pub fn is_reusable(answer: &[u8]) -> bool {
         return false;
     };
     let (mut stays, mut length) = (false, None);
-    for line in head.split(|byte| *byte == b'\n').skip(1) {
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+    for line in answer::lines(head).skip(1) {
+        let Some((name, value)) = answer::field(line) else {
             return false;
         };
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"connection") {
             stays = value.eq_ignore_ascii_case(b"keep-alive");
         } else if name.eq_ignore_ascii_case(b"content-length") {

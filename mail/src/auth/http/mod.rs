@@ -10,6 +10,7 @@ mod request;
 pub use answer::{Answer, Malformed, Status, parse as parse_answer};
 pub use request::Method;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,9 +21,9 @@ use alb_core::upstream::{Cursor, Outcome, PeerAddress, PeerRef, Tried, Upstream,
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
-use zeroize::Zeroizing;
 
 use super::decision::{Accepted, Attempt, Decision, Refusal};
+use crate::secret::Draft;
 
 /// Longest head of an answer, in bytes.
 const MAX_ANSWER: usize = 16 * 1024;
@@ -69,7 +70,11 @@ impl HttpSource {
         start: Option<Accepted>,
     ) -> Decision {
         let start = start.unwrap_or_else(|| Accepted::nobody("http"));
-        match timeout(self.timeout, self.ask(attempt, method, &start.login)).await {
+        let answer = {
+            let asking = pin!(self.ask(attempt, method, &start.login));
+            timeout(self.timeout, asking).await
+        };
+        match answer {
             Ok(Ok(answer)) => self.act(answer, start),
             Ok(Err(reason)) => Decision::Unavailable { reason },
             Err(_) => Decision::unavailable(format!("no answer within {:?}", self.timeout)),
@@ -117,33 +122,40 @@ impl HttpSource {
     ) -> Result<Answer, String> {
         let mut cursor = self.upstream.cursor(Cursor::random_start());
         let mut tried = Tried::default();
-        let mut last = format!("no peer of `{}` is available", self.upstream.name());
-        while let Some(peer) = cursor.pick(Instant::now(), &mut tried) {
+        let mut last = None;
+        let mut now = Instant::now();
+        while let Some(peer) = cursor.pick(now, &mut tried) {
             let host = match peer.address() {
                 PeerAddress::Unix(_) => LOCAL_HOST,
                 PeerAddress::Tcp(_) => peer.host().unwrap_or(LOCAL_HOST),
             };
             let request = self.settings.write(host, attempt, method, user);
-            let result = self.ask_peer(&peer, &request).await;
+            let result = self.ask_peer(&peer, &request, now).await;
             let outcome = match result {
                 Ok(_) | Err(Failed::Question(_)) => Outcome::Success,
                 Err(Failed::Peer(_)) => Outcome::Failure,
             };
-            cursor.report(&peer, outcome, Instant::now());
+            now = Instant::now();
+            cursor.report(&peer, outcome, now);
             match result {
                 Ok(answer) => return Ok(answer),
                 Err(Failed::Question(reason)) => {
                     return Err(format!("{}: {reason}", peer.address()));
                 }
-                Err(Failed::Peer(reason)) => last = format!("{}: {reason}", peer.address()),
+                Err(Failed::Peer(reason)) => last = Some(format!("{}: {reason}", peer.address())),
             }
         }
-        Err(last)
+        Err(last.unwrap_or_else(|| format!("no peer of `{}` is available", self.upstream.name())))
     }
 
     /// Asks on a connection that has been kept, or on a new one.
-    async fn ask_peer(&self, peer: &PeerRef, request: &[u8]) -> Result<Answer, Failed> {
-        let kept = self.connections.take(peer.address(), Instant::now());
+    async fn ask_peer(
+        &self,
+        peer: &PeerRef,
+        request: &[u8],
+        now: Instant,
+    ) -> Result<Answer, Failed> {
+        let kept = self.connections.take(peer.address(), now);
         // The service may close it at this very moment; the question has no effect, so it can be asked again.
         if let Some(stream) = kept {
             match self.converse(peer, stream, request).await {
@@ -167,7 +179,7 @@ impl HttpSource {
         stream.write_all(request).await.map_err(failed)?;
         stream.flush().await.map_err(failed)?;
         // It may hold the password of the server.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(USUAL_ANSWER));
+        let mut bytes = Draft::with_room(USUAL_ANSWER);
         loop {
             make_room(&mut bytes).map_err(Failed::Peer)?;
             let read = stream.read_buf(&mut *bytes).await.map_err(failed)?;
@@ -259,7 +271,7 @@ impl From<Malformed> for Failed {
 }
 
 /// Makes room for more of an answer, leaving no copy of it behind.
-fn make_room(bytes: &mut Zeroizing<Vec<u8>>) -> Result<(), String> {
+fn make_room(bytes: &mut Draft) -> Result<(), String> {
     if bytes.len() < bytes.capacity() {
         return Ok(());
     }
@@ -268,7 +280,7 @@ fn make_room(bytes: &mut Zeroizing<Vec<u8>>) -> Result<(), String> {
             "the head of its answer is longer than {MAX_ANSWER} bytes"
         ));
     }
-    let mut larger = Zeroizing::new(Vec::with_capacity(2 * bytes.capacity()));
+    let mut larger = Draft::with_room(2 * bytes.capacity());
     larger.extend_from_slice(bytes);
     *bytes = larger;
     Ok(())

@@ -5,10 +5,10 @@ use std::fmt::Write;
 use alb_conf::{MailAuthHttp, MailProtocol};
 use alb_core::{Protocol, TlsInfo};
 use memchr::memchr3;
-use zeroize::Zeroizing;
 
 use super::super::decision::{Attempt, Envelope};
 use crate::sasl::Proof;
+use crate::secret::Draft;
 
 /// How the client proves itself.
 #[derive(Clone, Copy)]
@@ -96,20 +96,20 @@ impl Settings {
         attempt: &Attempt<'_>,
         method: Method<'_>,
         user: &str,
-    ) -> Zeroizing<Vec<u8>> {
+    ) -> Draft {
         let room = self.room(host, attempt, method, user);
-        let mut out = Lines(Zeroizing::new(Vec::with_capacity(room)));
+        let mut out = Lines(Draft::with_room(room));
         out.0.extend_from_slice(self.start.as_bytes());
         out.0
             .extend_from_slice(self.host.as_deref().unwrap_or(host).as_bytes());
         out.0.extend_from_slice(b"\r\n");
-        out.line("Auth-Method", method.name());
+        out.verbatim("Auth-Method", method.name().as_bytes());
         out.escaped("Auth-User", user.as_bytes());
         out.escaped("Auth-Pass", method.password());
         if let Some(salt) = method.salt() {
-            out.line("Auth-Salt", salt);
+            out.verbatim("Auth-Salt", salt.as_bytes());
         }
-        out.line("Auth-Protocol", attempt.protocol.as_str());
+        out.verbatim("Auth-Protocol", attempt.protocol.as_str().as_bytes());
         out.line("Auth-Login-Attempt", attempt.number);
         self.write_client(&mut out, attempt);
         if let Method::None(envelope) = method {
@@ -125,8 +125,7 @@ impl Settings {
         out.0
     }
 
-    /// Bytes that a request takes at most, so that no copy of the password is left behind by growing. All of them are wiped
-    /// in the end, so it is not many more.
+    /// Bytes that a request takes at most, so that no copy of the password is left behind by growing.
     fn room(&self, host: &str, attempt: &Attempt<'_>, method: Method<'_>, user: &str) -> usize {
         let host = self.host.as_deref().unwrap_or(host);
         let fixed = self.start.len() + host.len() + self.headers.len();
@@ -149,7 +148,7 @@ impl Settings {
         let conn = attempt.conn;
         out.line("Client-IP", conn.peer.ip().to_canonical());
         if attempt.protocol == MailProtocol::Smtp {
-            out.line("Client-Host", attempt.client_name.as_str());
+            out.verbatim("Client-Host", attempt.client_name.as_str().as_bytes());
         }
         if conn.via.is_some() {
             out.line("Proxy-Protocol-Addr", conn.peer.ip().to_canonical());
@@ -182,7 +181,7 @@ impl Settings {
 }
 
 /// The lines of a request. Nothing that is written can end one.
-struct Lines(Zeroizing<Vec<u8>>);
+struct Lines(Draft);
 
 impl Lines {
     /// A field whose value has no line ends by its nature, and loses them otherwise.

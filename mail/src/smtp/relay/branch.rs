@@ -7,7 +7,6 @@ use alb_core::upstream::Active;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use super::super::replies::offered;
 use super::super::reply::Reply;
 use super::OF_BODY;
 use super::vigil::Vigil;
@@ -54,7 +53,7 @@ impl Branch {
         Branch {
             domain: Arc::clone(domain),
             name: backend.audited.name(),
-            offers: offered(&backend.offers, service),
+            offers: service.passed_on(&backend.offers),
             wire: backend.wire,
             vigil: Vigil::begin(),
             recipients: Vec::new(),

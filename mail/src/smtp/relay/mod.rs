@@ -17,22 +17,22 @@ mod vigil;
 use std::io;
 use std::time::{Duration, Instant};
 
-use alb_core::Stream;
+use alb_core::stream::LASTING;
 use alb_core::upstream::Active;
 use bytes::BytesMut;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::sleep_until;
 
 use self::content::{Due, Keeper};
 pub use self::mx::{Freed, Mx};
 use super::framer::Framer;
 use super::parameters::path;
-use super::replies::{Asked, Replies, offered};
+use super::replies::{Asked, Replies};
 use super::transaction::Transaction;
 use crate::backend::Backend;
 use crate::capabilities::Offers;
 use crate::client::{Client, Stop};
 use crate::rehome::Leave;
-use crate::wire::Wire;
+use crate::wire::{Wire, within};
 
 /// Bytes of a message read at once.
 const OF_BODY: usize = 32 * 1024;
@@ -48,7 +48,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A session at its server.
 pub struct Relay {
-    client: Client,
+    client: Box<Client>,
     server: Wire,
     framer: Framer,
     replies: Replies,
@@ -68,6 +68,8 @@ pub struct Relay {
     due: Option<Due>,
     /// The user's own server may be back.
     leave: Leave,
+    /// The kernel watches over the connection to the server.
+    watched: bool,
     over: Option<Stop>,
 }
 
@@ -75,13 +77,17 @@ impl Relay {
     /// A session of a client that has logged in, or that needs not. In a box: futures would hold it once for each of them
     /// that it passes through.
     pub fn new(
-        client: Client,
+        client: Box<Client>,
         backend: Backend,
         mx: Option<Mx>,
         helo: String,
     ) -> (Box<Self>, Active) {
         let settings = &client.service.settings.smtp;
-        let its = offered(&backend.offers, &client.service);
+        let its = client
+            .worker
+            .promises
+            .with(&client.service, &backend.offers)
+            .offers;
         let offers = match &mx {
             Some(mx) => mx.promised.common(&its),
             None => its,
@@ -105,6 +111,7 @@ impl Relay {
             keeper,
             due: None,
             leave,
+            watched: false,
             over: None,
         };
         (Box::new(relay), backend.active)
@@ -138,12 +145,9 @@ impl Relay {
         let words = self.last_words(&stop);
         // What has been answered before goes before.
         self.replies.settle(&mut self.to_client);
-        let _ = timeout(LAST_WORDS, self.client.wire.send(&self.to_client)).await;
-        // Without a last dot the server drops a message that is not whole. Closing a socket says as much as shutting it down
-        // (TLS has to say more).
-        if let Stream::Tls(_) = self.server.stream {
-            let _ = timeout(LAST_WORDS, self.server.finish()).await;
-        }
+        let _ = within(LAST_WORDS, self.client.wire.send(&self.to_client)).await;
+        // Without a last dot the server drops a message that is not whole.
+        let _ = within(LAST_WORDS, self.server.finish()).await;
         drop(self.server);
         Box::pin(self.client.leave(&stop, words)).await;
         None
@@ -175,7 +179,8 @@ impl Relay {
 
     /// Waits for either side to say more.
     async fn wait(&mut self) -> Result<(), Stop> {
-        let deadline = Instant::now() + self.patience();
+        let begun = Instant::now();
+        let deadline = begun + self.patience();
         let in_body = self.framer.is_in_body();
         if !in_body {
             self.client.wire.let_go();
@@ -184,14 +189,18 @@ impl Relay {
         let more = self.client.wire.buffer.len() < OF_BODY && self.replies.len() < MOST_DUE;
         loop {
             let drain = &self.client.worker.drain;
-            let begun = async {
+            let draining = async {
                 match drain.is_draining() {
                     true => std::future::pending().await,
                     false => drain.begun().await,
                 }
             };
             let due = self.mx.as_ref().and_then(|mx| mx.due());
-            let wake = due.map_or(deadline, |due| due.min(deadline));
+            let lasting = (!self.watched).then_some(begun + LASTING);
+            let wake = [due, lasting]
+                .into_iter()
+                .flatten()
+                .fold(deadline, Instant::min);
             tokio::select! {
                 filled = self.server.fill() => return match filled? {
                     0 => Err(Stop::Violation("server_closed")),
@@ -201,11 +210,15 @@ impl Relay {
                     0 => Err(Stop::Closed),
                     _ => Ok(()),
                 },
-                () = sleep_until(wake.into()) => match wake < deadline {
-                    true => Box::pin(self.remind_others()).await,
-                    false => return Err(Stop::Idle),
+                () = sleep_until(wake.into()) => match wake {
+                    _ if wake == deadline => return Err(Stop::Idle),
+                    _ if Some(wake) == due => Box::pin(self.remind_others()).await,
+                    _ => {
+                        self.server.stream.keep_alive();
+                        self.watched = true;
+                    }
                 },
-                () = begun => return Ok(()),
+                () = draining => return Ok(()),
                 () = self.leave.over() => return Ok(()),
             }
         }
@@ -247,7 +260,7 @@ impl Relay {
             }
             Ok(())
         };
-        timeout(most, sending).await.unwrap_or(Err(Stop::Idle))
+        within(most, sending).await.unwrap_or(Err(Stop::Idle))
     }
 
     /// The last reply, if the client is owed one.

@@ -179,7 +179,7 @@ impl Relay {
             }
         };
         Some(Freed {
-            client: Box::new(self.client),
+            client: self.client,
             helo: self.helo,
             promised: mx.promised,
             onward,
