@@ -97,3 +97,27 @@ async fn mailboxes_are_closed_before_the_drain_is_over() {
     assert!(!log.contains("`drain_timeout` is over"), "{log}");
     assert_eq!(log.matches("reason=\"draining\"").count(), 3, "{log}");
 }
+
+#[tokio::test]
+async fn a_reload_changes_what_the_next_clients_of_a_worker_are_promised() {
+    let pki = Pki::new();
+    let dovecot = Dovecot::start(&pki).await;
+    let config = |mechanisms: &str| {
+        let mail = "[[mail]]\nprotocol = \"imap\"\nlisten = [\"$imap\"]\nupstream = \"dovecot\"\nplaintext_auth = true";
+        format!(
+            "[daemon]\nworkers = 1\n{mail}\nmechanisms = {mechanisms}\n[upstream.dovecot]\npeers = [\"$mailbox\"]\n"
+        )
+    };
+    let (plain, both) = ("[\"plain\"]", "[\"plain\", \"login\"]");
+    let alb = Alb::new().place("mailbox", dovecot.imap());
+    let alb = alb.start(&config(plain)).await;
+    for (mechanisms, login) in [(plain, false), (both, true), (plain, false)] {
+        alb.rewrite(&config(mechanisms));
+        alb.reload().await.expect("a good configuration");
+        for _ in 0..2 {
+            let mut session = LineClient::connect(alb.address("imap")).await;
+            let greeting = session.until("* OK").await;
+            assert_eq!(greeting.contains("AUTH=LOGIN"), login, "{greeting}");
+        }
+    }
+}
