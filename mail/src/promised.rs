@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
 use crate::capabilities::Offers;
+use crate::client::Client;
 use crate::sasl::{Mechanism, Mechanisms};
 use crate::service::Service;
 
@@ -18,7 +19,27 @@ pub struct Promised {
     /// The mechanisms that work with every server.
     pub mechanisms: Mechanisms,
     /// Their names, with blanks between them.
-    pub names: Arc<str>,
+    names: Arc<str>,
+}
+
+impl Promised {
+    /// The names of the mechanisms to offer on a connection as it is now, with blanks between them: all, or none before TLS.
+    pub fn offered(&self, client: &Client) -> &str {
+        match client.may_log_in() {
+            true => &self.names,
+            false => "",
+        }
+    }
+}
+
+/// Of a client that does not log in.
+impl From<Offers> for Promised {
+    fn from(offers: Offers) -> Self {
+        Promised {
+            offers,
+            ..Promised::default()
+        }
+    }
 }
 
 /// What the clients of a worker have been promised: servers offer the same to one session after the other, and it is not worked

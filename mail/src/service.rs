@@ -181,12 +181,6 @@ impl Service {
         self.mechanisms.iter().filter(works).collect()
     }
 
-    /// Those of the mechanisms to offer on a connection: all, or none before TLS.
-    pub fn offered(&self, those: Mechanisms, secure: bool) -> impl Iterator<Item = Mechanism> {
-        let open = secure || *self.settings.plaintext_auth;
-        those.iter().filter(move |_| open)
-    }
-
     /// Whether greetings of POP3 have a challenge for APOP.
     pub fn takes_apop(&self) -> bool {
         let mut named = self.settings.mechanisms.iter();

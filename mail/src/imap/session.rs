@@ -127,11 +127,8 @@ impl Session {
         if !client.takes_passwords() {
             add("LOGINDISABLED");
         }
-        for mechanism in client
-            .service
-            .offered(self.promised.mechanisms, client.is_secure())
-        {
-            add(&format!("AUTH={}", mechanism.name()));
+        for name in self.promised.offered(client).split_whitespace() {
+            add(&["AUTH=", name].concat());
         }
         list
     }

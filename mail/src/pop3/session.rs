@@ -103,8 +103,9 @@ impl Session {
         if client.takes_passwords() {
             add("USER");
         }
-        if client.may_log_in() && !self.promised.names.is_empty() {
-            add(&format!("SASL {}", self.promised.names));
+        match self.promised.offered(client) {
+            "" => {}
+            names => add(&["SASL ", names].concat()),
         }
         add(".");
         list
@@ -138,10 +139,7 @@ impl Session {
             }
             Command::Pass(password) => return self.pass(client, password).await,
             Command::Mechanisms => {
-                let names = client
-                    .service
-                    .offered(self.promised.mechanisms, client.is_secure())
-                    .map(Mechanism::name);
+                let names = self.promised.offered(client).split_whitespace();
                 let lines: String = names.map(|name| format!("{name}\r\n")).collect();
                 format!("+OK\r\n{lines}.\r\n")
             }

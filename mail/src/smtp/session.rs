@@ -152,10 +152,7 @@ impl Session {
         client.stay();
         let mut session = Session {
             helo,
-            promised: Promised {
-                offers: promised,
-                ..Promised::default()
-            },
+            promised: promised.into(),
             ..Session::new(&client)
         };
         if let Some((route, mail, rcpt)) = onward {
@@ -246,11 +243,10 @@ impl Session {
 
     /// What the gateway itself can do on this connection.
     fn own_keywords(&self, client: &Client) -> impl Iterator<Item = String> {
-        let names = Some(&*self.promised.names).filter(|names| !names.is_empty());
-        let takes_logins = client.service.mx().is_none() && client.may_log_in();
-        let auth = names.filter(|_| takes_logins);
         let starttls = client.may_upgrade().then(|| "STARTTLS".to_owned());
-        let auth = auth.map(|names| ["AUTH ", names].concat());
+        let names = self.promised.offered(client);
+        let takes_logins = client.service.mx().is_none() && !names.is_empty();
+        let auth = takes_logins.then(|| ["AUTH ", names].concat());
         starttls.into_iter().chain(auth)
     }
 
